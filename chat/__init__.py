@@ -1,0 +1,3 @@
+"""udpchat: a chat over UDP."""
+
+__version__ = "0.1.0"

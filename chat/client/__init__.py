@@ -1,0 +1,1 @@
+"""The clients: the only client sockets."""

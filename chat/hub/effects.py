@@ -1,0 +1,45 @@
+"""What the hub wants done: values that the server carries out, in order.
+
+`member` and `token` are opaque ids: the server knows which session a member has, the hub which request a
+token belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chat.messages import Broadcast, Draft, Reply
+
+
+class Commit(NamedTuple):
+    """Append `draft` to the store, if the newest number that it has of this client is `last`."""
+
+    token: bytes
+    draft: Draft
+    last: int
+
+
+class Send(NamedTuple):
+    """Tell one member."""
+
+    member: bytes
+    message: Reply
+
+
+class Publish(NamedTuple):
+    """Tell `members` the same thing; `author` is whom it is about (a member, or one that has just left)."""
+
+    members: tuple[bytes, ...]
+    message: Broadcast
+    author: bytes
+
+
+class Drop(NamedTuple):
+    """The member is gone from the chat; `reason` is for the log."""
+
+    member: bytes
+    nick: str
+    reason: str
+
+
+Effect = Commit | Send | Publish | Drop

@@ -1,0 +1,1 @@
+"""The tests of udpchat: `trial tests` and `pytest` run the same ones."""
