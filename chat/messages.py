@@ -40,7 +40,7 @@ class _Message(msgspec.Struct, frozen=True, array_like=True):
 # --- requests
 
 
-class Hello(_Message, tag=1):
+class Hello(_Message, frozen=True, tag=1):
     """Let me in as `nick`. `client` is 16 random bytes that this client keeps while it runs."""
 
     version: int
@@ -48,7 +48,7 @@ class Hello(_Message, tag=1):
     nick: str
 
 
-class Say(_Message, tag=2):
+class Say(_Message, frozen=True, tag=2):
     """Put `text` into `room`. `n` counts this client's texts from 1 and makes a repeat harmless."""
 
     id: int
@@ -58,7 +58,7 @@ class Say(_Message, tag=2):
     text: str
 
 
-class Names(_Message, tag=3):
+class Names(_Message, frozen=True, tag=3):
     """Who is in `room`? A page of nicks in the order of their keys, those behind `after` ("": from the start)."""
 
     id: int
@@ -66,13 +66,13 @@ class Names(_Message, tag=3):
     after: str = ""
 
 
-class Motd(_Message, tag=4):
+class Motd(_Message, frozen=True, tag=4):
     """The whole message of the day."""
 
     id: int
 
 
-class Bye(_Message, tag=5):
+class Bye(_Message, frozen=True, tag=5):
     """The end of a session, said by either side."""
 
     reason: str = ""
@@ -84,7 +84,7 @@ Request = Hello | Say | Names | Motd | Bye
 # --- replies, and what members are told unasked
 
 
-class Welcome(_Message, tag=32):
+class Welcome(_Message, frozen=True, tag=32):
     """You are in, as `nick`. `motd` holds the first 512 bytes of the message of the day."""
 
     server: str
@@ -92,7 +92,7 @@ class Welcome(_Message, tag=32):
     motd: str
 
 
-class Accepted(_Message, tag=33):
+class Accepted(_Message, frozen=True, tag=33):
     """Text number `n` is stored at position `seq`."""
 
     id: int
@@ -100,7 +100,7 @@ class Accepted(_Message, tag=33):
     seq: int
 
 
-class Rejected(_Message, tag=34):
+class Rejected(_Message, frozen=True, tag=34):
     """The request is refused: `code` for programs, `text` for people, `retry_after` in seconds (0: never)."""
 
     id: int
@@ -109,7 +109,7 @@ class Rejected(_Message, tag=34):
     retry_after: float = 0.0
 
 
-class NamesPage(_Message, tag=35):
+class NamesPage(_Message, frozen=True, tag=35):
     """A page of a roster: (nick, verified) pairs; `count` is the whole room's, `more` says that pages follow."""
 
     room: str
@@ -118,14 +118,14 @@ class NamesPage(_Message, tag=35):
     more: bool
 
 
-class Done(_Message, tag=36):
+class Done(_Message, frozen=True, tag=36):
     """The request is done; `result` is what it asked for."""
 
     id: int
     result: NamesPage | str
 
 
-class Entry(_Message, tag=37):
+class Entry(_Message, frozen=True, tag=37):
     """One thing said in a room, at its place in the room's log.
 
     `seq` rises over the whole store and is never given out twice; `seq - back` is the entry before it in
@@ -142,7 +142,7 @@ class Entry(_Message, tag=37):
     text: str
 
 
-class Presence(_Message, tag=38):
+class Presence(_Message, frozen=True, tag=38):
     """Somebody came or went. Best effort: never stored, never repeated."""
 
     room: str

@@ -108,7 +108,9 @@ class Hub:
             case Appended():
                 return []
             case Repeat(seq=0):
-                effects: list[Effect] = [Send(token, Rejected(say.id, "NUMBER_REUSED", "not said: its number was used"))]
+                effects: list[Effect] = [
+                    Send(token, Rejected(say.id, "NUMBER_REUSED", "not said: its number was used"))
+                ]
             case Repeat(seq=seq):
                 effects = [Send(token, Accepted(say.id, say.n, seq))]
             case Stale(number=number):

@@ -167,10 +167,8 @@ class TextSession:
                 self._refuse(message, now)
             case Rejected():
                 self._tell([message.text])
-            case Done(result=NamesPage() as page):
-                self._tell(_names_lines(page))
-            case Done(result=str() as text):
-                self._tell(text.splitlines() or ["there is no message of the day"])
+            case Done():
+                self._tell(_result_lines(message.result))
             case Bye():
                 self._queue(message.reason)
             case Accepted():
@@ -238,8 +236,9 @@ class TextSession:
     def _exit(self, now: float) -> list[Request]:
         if self.state in (State.STRANGER, State.LEFT):
             return []
-        was, _ = self.state, self._go("exit", now)
-        return [] if was is State.DORMANT else [Bye(EXIT)]
+        goodbye: list[Request] = [] if self.state is State.DORMANT else [Bye(EXIT)]
+        self._go("exit", now)
+        return goodbye
 
     def _member_line(self, line: str, now: float) -> list[Request]:
         try:
@@ -264,7 +263,9 @@ class TextSession:
     def _say(self, kind: Kind, text: str) -> Say:
         size = len(text.encode())
         if size > TEXT_BYTES:
-            raise RequestRejected("TEXT_TOO_LONG", f"that line has {size} bytes: at most {TEXT_BYTES} are passed on")
+            raise RequestRejected(
+                "TEXT_TOO_LONG", f"that line has {size} bytes: at most {TEXT_BYTES} are passed on"
+            )
         self._id += 1
         self._n += 1
         return Say(self._id, self._n, LOBBY, kind, text)
@@ -297,6 +298,12 @@ class TextSession:
     def _go(self, event: str, now: float) -> None:
         self.state = NEXT[self.state, event]
         self._since = now
+
+
+def _result_lines(result: NamesPage | str) -> list[str]:
+    if isinstance(result, NamesPage):
+        return _names_lines(result)
+    return result.splitlines() or ["there is no message of the day"]
 
 
 def _names_lines(page: NamesPage) -> list[str]:

@@ -1,0 +1,210 @@
+"""The service `twistd udpchat`: its options, and the parts of the server put together.
+
+Nothing here imports the reactor before it is needed, so that twistd's `--reactor` still decides.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, NoReturn
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import ILogObserver, Logger, LogLevel
+from twisted.python.components import Componentized
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from chat import __version__
+from chat.hub.hub import Hub
+from chat.safety import clean_text
+from chat.server.logs import FORMATS, LEVELS, observer, twistd_observer
+from chat.server.port import UdpPort
+from chat.server.protocol import IDLE_SECONDS, ChatServer, Settings
+from chat.store.memory import MemoryStore
+
+PORT = 6789
+MOTD_FILE_BYTES = 8_192  # eight datagrams to everybody who asks for it
+PLAIN = ("trusted", "all", "off")
+
+
+class Options(UsageOptions):
+    """What can be chosen on the command line; every value is checked before anything starts."""
+
+    synopsis = "[options]"
+    longdesc = "A chat over UDP. Join it with: nc -u HOST 6789"
+    optParameters = [  # noqa: RUF012  (Twisted reads it so)
+        ["port", "p", str(PORT), "UDP port to listen on; 0 chooses a free one, which is logged"],
+        ["interface", "i", "0.0.0.0", "address to listen on: IPv4, IPv6, or :: for both"],  # noqa: S104
+        ["plain", None, "trusted", "whose plain text is served: trusted (private networks), all, off"],
+        ["motd", None, "", "file with the message of the day"],
+        ["idle-timeout", None, f"{IDLE_SECONDS:.0f}", "seconds after which a silent plain member has left"],
+        ["log-level", "l", "info", f"least level that is logged: {', '.join(LEVELS)}"],
+        ["log-format", None, "text", f"how it is logged: {', '.join(FORMATS)}"],
+    ]
+    optFlags = [  # noqa: RUF012
+        ["no-echo", None, "do not send a plain member its own lines"],
+        ["no-log-text", None, "keep what members say out of the log"],
+    ]
+
+    def opt_version(self) -> NoReturn:
+        """Print udpchat's version and exit."""
+        print(f"udpchat {__version__}")
+        raise SystemExit(0)
+
+    def postOptions(self) -> None:
+        """Check every value; a wrong one is a usage error that says what is allowed."""
+        self["port"] = self._number("port", 0, 65_535)
+        self["idle-timeout"] = self._number("idle-timeout", 1, 31_536_000)
+        self._one_of("plain", PLAIN)
+        self._one_of("log-level", LEVELS)
+        self._one_of("log-format", FORMATS)
+        try:
+            ip_address(self["interface"])
+        except ValueError:
+            raise UsageError(
+                f"--interface: {self['interface']!r} is not an IP address; 0.0.0.0 is all of IPv4, :: everything"
+            ) from None
+        self["motd"] = self._read_motd()
+        self._tell_twist()
+
+    def settings(self) -> Settings:
+        """Give what the server itself needs of the options."""
+        return Settings(
+            plain=self["plain"],
+            echo=not self["no-echo"],
+            log_text=not self["no-log-text"],
+            idle_timeout=float(self["idle-timeout"]),
+        )
+
+    def _number(self, name: str, least: int, most: int) -> int:
+        value = self[name]
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            raise UsageError(f"--{name}: {value!r} is not a whole number from {least} to {most}")
+        return int(value)
+
+    def _one_of(self, name: str, allowed: tuple[str, ...]) -> None:
+        if self[name] not in allowed:
+            raise UsageError(f"--{name}: {self[name]!r} is not one of {', '.join(allowed)}")
+
+    def _read_motd(self) -> str:
+        if not self["motd"]:
+            return ""
+        try:
+            content = Path(self["motd"]).read_bytes()
+            if len(content) > MOTD_FILE_BYTES:
+                raise UsageError(f"--motd: {self['motd']} is longer than {MOTD_FILE_BYTES} bytes")
+            lines = [clean_text(line) for line in content.decode().splitlines()]
+        except OSError as error:
+            raise UsageError(f"--motd: cannot read {self['motd']}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"--motd: {self['motd']} is not UTF-8 text") from None
+        return "\n".join(lines).strip()
+
+    def log_observer(self) -> ILogObserver | None:
+        """Give the observer that writes twistd's log in the chosen format; None where something else does.
+
+        That is twist, which has been told already, and whatever `--logger` or `--syslog` named.
+        """
+        above: Any = self.parent
+        if above is None or "nodaemon" not in above or above.get("logger") or above.get("syslog"):
+            return None
+        return twistd_observer(above, self["log-format"], self["log-level"])
+
+    def _tell_twist(self) -> None:
+        above: Any = self.parent
+        if above is not None and "fileLogObserverFactory" in above:
+            above["logLevel"] = LogLevel.levelWithName(self["log-level"])
+            above["fileLogObserverFactory"] = partial(observer, log_format=self["log-format"], level="debug")
+
+
+class ChatService(Service):
+    """The server as a service: listens when it is started, says good-bye when it is stopped."""
+
+    name = "udpchat"
+    _log = Logger()
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._port: UdpPort | None = None
+        self._server: ChatServer | None = None
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join the application, and give it our log observer (as a .tac file would)."""
+        super().setServiceParent(parent)
+        observer = self._options.log_observer()
+        if observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, observer)
+
+    def privilegedStartService(self) -> None:
+        """Listen while twistd still has the rights to (ports below 1024)."""
+        self._listen()
+
+    def startService(self) -> None:
+        """Listen, if that has not been done yet."""
+        super().startService()
+        if self._port is None:
+            self._listen()
+
+    def stopService(self) -> Deferred[None]:
+        """Tell members that the server goes down, and let go of the port."""
+        super().stopService()
+        if self._server is None or self._port is None:
+            return succeed(None)
+        port = self._port
+        return self._server.shut_down().addBoth(lambda _: port.stopListening())
+
+    def _listen(self) -> None:
+        from twisted.internet import reactor
+
+        # Twisted's timers follow the wall clock: set back by an hour, it would stop every time-out for one.
+        reactor.seconds = time.monotonic  # type: ignore[attr-defined]
+        options = self._options
+        self._server = ChatServer(
+            Hub(options["motd"]), MemoryStore(time.time), options.settings(), IReactorTime(reactor)
+        )
+        self._port = UdpPort(options["port"], self._server, options["interface"], reactor)  # type: ignore[arg-type]
+        try:
+            self._port.startListening()
+        except CannotListenError as error:
+            raise SystemExit(f"udpchat: {_explain(error, options)}") from None
+        self._announce(self._port.getHost())
+
+    def _announce(self, host: Any) -> None:
+        plain = self._options["plain"]
+        self._log.info(
+            "udpchat {version} listens on {host} port {port}",
+            version=__version__,
+            host=host.host,
+            port=host.port,
+        )
+        if plain == "all":
+            self._log.warn(
+                "--plain all: a forged datagram can aim a room's traffic at a stranger; "
+                "serve trusted networks only unless you must"
+            )
+        elif plain == "off":
+            self._log.warn("--plain off: nobody can join; this release has no other door")
+
+
+def makeService(options: Options) -> ChatService:
+    """Give the service that `options` describe; nothing is bound before it is started."""
+    return ChatService(options)
+
+
+def _explain(error: CannotListenError, options: Options) -> str:
+    cause = error.socketError
+    hint = {
+        errno.EADDRINUSE: "something listens there already; choose another port with --port",
+        errno.EACCES: "ports below 1024 need root, or CAP_NET_BIND_SERVICE",
+        errno.EADDRNOTAVAIL: "this machine has no such address; choose another with --interface",
+    }.get(getattr(cause, "errno", 0), "")
+    reason = getattr(cause, "strerror", None) or str(cause)
+    where = f"{options['interface']} port {options['port']}"
+    return f"cannot listen on {where}: {reason}" + (f" ({hint})" if hint else "")
