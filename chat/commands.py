@@ -46,7 +46,7 @@ _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *co
 
 
 def parse_command(line: str) -> Request | Help:
-    """Give what the command line (a slash first) asks for, or raise `RequestRejected` naming what is wrong."""
+    """Give what the command line (a slash first) asks for, or raise `RequestRejected` naming the fault."""
     name, _, argument = line[1:].partition(" ")
     command = _BY_NAME.get(name.lower())
     if command is None:

@@ -59,7 +59,7 @@ class Say(_Message, frozen=True, tag=2):
 
 
 class Names(_Message, frozen=True, tag=3):
-    """Who is in `room`? A page of nicks in the order of their keys, those behind `after` ("": from the start)."""
+    """Who is in `room`? A page of nicks in the order of their keys, those behind `after` ("": all)."""
 
     id: int
     room: str
@@ -110,7 +110,7 @@ class Rejected(_Message, frozen=True, tag=34):
 
 
 class NamesPage(_Message, frozen=True, tag=35):
-    """A page of a roster: (nick, verified) pairs; `count` is the whole room's, `more` says that pages follow."""
+    """A page of a roster: (nick, verified) pairs; `count` is the whole room's, `more`: pages follow."""
 
     room: str
     nicks: tuple[tuple[str, bool], ...]

@@ -12,6 +12,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from twisted.logger import Logger
 
+from chat.server.port import Addr, show_addr
+
 ANSWERS_A_SECOND = 1.0  # to one address: a person retypes a nick no faster
 ANSWERS_A_MINUTE = 5
 ANSWERS_IN_ALL = 100.0  # a second: a forged flood is turned into at most 5 kB/s
@@ -71,7 +73,7 @@ class AnswerLimit:
 
 
 class FaultLog:
-    """Logs what peers do wrong: the first of each kind at once, then one line every ten seconds with a count."""
+    """Logs what peers do wrong: the first of a kind at once, then a line every ten seconds with a count."""
 
     def __init__(self, log: Logger, now: Callable[[], float]) -> None:
         self._log = log
@@ -79,7 +81,7 @@ class FaultLog:
         self._logged: dict[str, float] = {}  # by kind: the program names them, so there are few
         self._kept_back: dict[str, int] = {}
 
-    def note(self, fault: str, addr: object, detail: str = "") -> None:
+    def note(self, fault: str, addr: Addr, detail: str = "") -> None:
         """Count one `fault` (a fixed phrase) of `addr`; `detail` must hold nothing that the peer sent."""
         now = self._now()
         if now - self._logged.get(fault, float("-inf")) < FAULT_LOG_SECONDS:
@@ -89,7 +91,7 @@ class FaultLog:
         self._log.warn(
             "{fault} from {addr}: {detail} ({more} more of the kind since the last line)",
             fault=fault,
-            addr=addr,
+            addr=show_addr(addr),
             detail=detail or "ignored",
             more=self._kept_back.pop(fault, 0),
         )

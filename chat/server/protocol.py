@@ -68,8 +68,15 @@ class _Peer:
         self.failing_since: float | None = None
 
 
+_Crowd = tuple[tuple[bytes, ...], list[tuple[bytes, list[_Peer]]]]
+_NOBODY: _Crowd = ((), [])
+
+
 class ChatServer(DatagramProtocol):
-    """The chat service on a `UdpPort`. `now` gives monotonic seconds, `random` n bytes that cannot be guessed."""
+    """The chat service on a `UdpPort`.
+
+    `clock` runs its timer, `now` gives monotonic seconds, `random` so many bytes that nobody can guess.
+    """
 
     noisy = False
     transport: UdpPort
@@ -96,6 +103,7 @@ class ChatServer(DatagramProtocol):
         self._verdicts: deque[Callable[[], list[Effect]]] = deque()  # of the store, for the hub, in order
         self._busy = False
         self._outbox: list[tuple[bytes, list[_Peer]]] = []
+        self._crowd = _NOBODY  # the members of the last Publish, and their peers by the line end they want
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = clock
 
@@ -119,11 +127,15 @@ class ChatServer(DatagramProtocol):
         spoken_to = self.transport.spoken_to
         if peer.spoken_to != spoken_to:
             peer.spoken_to, peer.source = spoken_to, self.transport.reply_source(addr, spoken_to)
+        session = peer.session
+        line_end = session.line_end
         requests: list[Request] = []
         try:
-            requests = peer.session.receive_datagram(datagram, now)
+            requests = session.receive_datagram(datagram, now)
         except RemoteProtocolError as fault:
             self._faults.note("a bad datagram", addr, str(fault))
+        if session.line_end != line_end:
+            self._crowd = _NOBODY
         self._carry_out(peer, requests, now)
 
     def turn_ended(self) -> None:
@@ -238,7 +250,7 @@ class ChatServer(DatagramProtocol):
         if not failure.check(StoreError):
             self._log.failure("the store failed in a way it should not", failure)
         else:
-            self._faults.note("the store refused an entry", "the store", failure.getErrorMessage())
+            self._log.error("the store refused an entry: {reason}", reason=failure.getErrorMessage())
         self._verdict(partial(self._hub.failed, token, failure.getErrorMessage()))
 
     def _verdict(self, verdict: Callable[[], list[Effect]]) -> None:
@@ -256,15 +268,25 @@ class ChatServer(DatagramProtocol):
         message = effect.message
         self._note_message(message, effect.author)
         line = render(message)
-        members = self._members
-        peers = [members[member] for member in effect.members if member in members]
+        silent = None
         if not self._settings.echo and isinstance(message, Entry):
-            author = members.get(effect.author)
-            peers = [peer for peer in peers if peer is not author]
-        for line_end in (b"", b"\n"):
-            alike = [peer for peer in peers if peer.session.line_end == line_end]
-            if alike:
-                self._outbox.append((line + line_end, alike))
+            silent = self._members.get(effect.author)
+        for line_end, peers in self._groups(effect.members):
+            told = peers if silent is None else [peer for peer in peers if peer is not silent]
+            self._outbox.append((line + line_end, told))
+
+    def _groups(self, members: tuple[bytes, ...]) -> list[tuple[bytes, list[_Peer]]]:
+        if self._crowd[0] is not members:
+            peers = [self._members[member] for member in members if member in self._members]
+            self._crowd = (
+                members,
+                [
+                    (line_end, alike)
+                    for line_end in (b"", b"\n")
+                    if (alike := [peer for peer in peers if peer.session.line_end == line_end])
+                ],
+            )
+        return self._crowd[1]
 
     def _note_message(self, message: Broadcast, author: bytes) -> None:
         mark = "" if message.verified else "~"
@@ -311,6 +333,7 @@ class ChatServer(DatagramProtocol):
             return
         session = self._peers.pop(peer.addr).session
         self._members.pop(session.client, None)
+        self._crowd = _NOBODY
         name = errno.errorcode.get(error.errno or 0, "?")
         self._advance(
             self._hub.apply(session.client, Bye(f"cannot be sent to: {name} {error.strerror}")), now

@@ -6,6 +6,8 @@ Nothing here imports the reactor before it is needed, so that twistd's `--reacto
 from __future__ import annotations
 
 import errno
+import os
+import sys
 import time
 from functools import partial
 from ipaddress import ip_address
@@ -68,9 +70,8 @@ class Options(UsageOptions):
         try:
             ip_address(self["interface"])
         except ValueError:
-            raise UsageError(
-                f"--interface: {self['interface']!r} is not an IP address; 0.0.0.0 is all of IPv4, :: everything"
-            ) from None
+            wrong = f"--interface: {self['interface']!r} is not an IP address"
+            raise UsageError(f"{wrong}; 0.0.0.0 is all of IPv4, :: everything") from None
         self["motd"] = self._read_motd()
         self._tell_twist()
 
@@ -164,17 +165,33 @@ class ChatService(Service):
         from twisted.internet import reactor
 
         # Twisted's timers follow the wall clock: set back by an hour, it would stop every time-out for one.
-        reactor.seconds = time.monotonic  # type: ignore[attr-defined]
+        reactor.seconds = time.monotonic  # type: ignore[method-assign]
         options = self._options
         self._server = ChatServer(
             Hub(options["motd"]), MemoryStore(time.time), options.settings(), IReactorTime(reactor)
         )
-        self._port = UdpPort(options["port"], self._server, options["interface"], reactor)  # type: ignore[arg-type]
+        self._port = UdpPort(options["port"], self._server, options["interface"], reactor)
         try:
             self._port.startListening()
         except CannotListenError as error:
-            raise SystemExit(f"udpchat: {_explain(error, options)}") from None
+            self._give_up(_explain(error, options))
         self._announce(self._port.getHost())
+
+    def _give_up(self, why: str) -> NoReturn:
+        """End the program with one line, by the way that leads to whoever started it.
+
+        In the foreground that is standard error. A daemon has none: the process that the user is looking at
+        waits at the other end of twistd's status pipe, and prints what comes through it.
+        """
+        twistd: Any = self._options.parent or {}
+        if twistd.get("statusPipe") is not None:
+            self._log.critical("{why}", why=why)
+            os.write(twistd["statusPipe"], f"1 {why}".encode()[:100])  # as much as twistd reads
+        elif sys.__stderr__ is not None:
+            print(f"udpchat: {why}", file=sys.__stderr__)  # sys.stderr leads to the log by now
+        if twistd.get("pidfile"):
+            Path(twistd["pidfile"]).unlink(missing_ok=True)
+        raise SystemExit(1)
 
     def _announce(self, host: Any) -> None:
         plain = self._options["plain"]

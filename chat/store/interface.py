@@ -1,4 +1,4 @@
-"""What every store promises. Members and sessions never see a store; the server carries between it and the hub.
+"""What every store promises. Hub and sessions never see a store: the server carries between them.
 
 A store is a log: `append` gives a draft its position, and the one subscriber is told of every entry in the
 order of positions, whoever appended it. Every method returns a Deferred, in memory too.
