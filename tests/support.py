@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
@@ -26,6 +25,7 @@ class MemoryPort:
         self.spoken_to = b""
         self.own: set[Addr] = set()
         self.written: list[tuple[bytes, Addr]] = []
+        self.sources: dict[Addr, list[ControlMessage]] = {}
         self.errors: dict[Addr, OSError] = {}
         self.every_error: OSError | None = None
 
@@ -38,6 +38,7 @@ class MemoryPort:
                 failed.append((peer, error))
             else:
                 peer.failing_since = None
+                self.sources[peer.addr] = peer.source
                 self.written.append((datagram, peer.addr))
         return failed
 
@@ -53,7 +54,9 @@ class MemoryPort:
 class Wire:
     """A `ChatServer` on a network in memory, with the time in the test's hands."""
 
-    def __init__(self, settings: Settings | None = None, hub: Hub | None = None, store: Store | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, hub: Hub | None = None, store: Store | None = None
+    ) -> None:
         self.clock = Clock()
         self.port = MemoryPort()
         self.store = store or MemoryStore(lambda: START + self.clock.seconds())
@@ -80,16 +83,3 @@ class Wire:
         mine = [datagram for datagram, to in self.port.written if to == addr]
         self.port.written = [(datagram, to) for datagram, to in self.port.written if to != addr]
         return mine
-
-    def join(self, *addrs: Addr) -> None:
-        """Let each address join as n1, n2, … and forget what everybody was told of it."""
-        for number, addr in enumerate(addrs, 1):
-            self.send(addr, b"n%d" % number)
-        self.port.written.clear()
-
-    def counts(self) -> dict[Addr, int]:
-        """Give how many datagrams each address was sent."""
-        counts: dict[Addr, int] = defaultdict(int)
-        for _, addr in self.port.written:
-            counts[addr] += 1
-        return counts

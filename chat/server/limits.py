@@ -88,10 +88,11 @@ class FaultLog:
             self._kept_back[fault] = self._kept_back.get(fault, 0) + 1
             return
         self._logged[fault] = now
+        kept_back = self._kept_back.pop(fault, 0)
         self._log.warn(
-            "{fault} from {addr}: {detail} ({more} more of the kind since the last line)",
+            "{fault} from {addr}: {detail}{more}",
             fault=fault,
             addr=show_addr(addr),
             detail=detail or "ignored",
-            more=self._kept_back.pop(fault, 0),
+            more=f" ({kept_back} more of the kind since the last line)" if kept_back else "",
         )

@@ -1,0 +1,133 @@
+"""Tests of `chat.safety`."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chat.errors import RequestRejected
+from chat.safety import MARKS_A_BASE, NICK_BYTES, NICK_CHARS, check_nick, clean_text
+
+
+class CleanTextTests(SynchronousTestCase):
+    """What people write becomes one line that any terminal can show."""
+
+    def test_plain_text_is_untouched(self) -> None:
+        """Text without anything dangerous comes back as it was, in every script."""
+        for text in ("hello, world", "héllo", "привет", "こんにちは", "👩\u200d🚀 go", "a b  c"):
+            self.assertEqual(clean_text(text), text)
+
+    def test_terminal_controls_are_removed(self) -> None:
+        """No escape sequence survives: not C0, not C1, not DEL, not a line or paragraph separator."""
+        hostile = "a\x1b[2Jb\x07c\x9b31md\x7fe\u2028f\u2029g\x00h\r\n"
+        self.assertEqual(clean_text(hostile), "a[2Jbc31mdefgh")
+
+    def test_a_tab_becomes_a_space(self) -> None:
+        """Words that a tab kept apart stay apart."""
+        self.assertEqual(clean_text("one\ttwo"), "one two")
+
+    def test_bidi_controls_are_removed(self) -> None:
+        """Nothing that reorders the rest of the line survives, the marks that languages need do."""
+        self.assertEqual(clean_text("abc\u202e\u2066def\u2069\u202c\u200f"), "abcdef\u200f")
+
+    def test_surrogates_and_unassigned_are_removed(self) -> None:
+        """What no font can draw, and no UTF-8 can carry, is removed."""
+        self.assertEqual(clean_text("a\ud800b\u0378c\uffffd"), "abcd")
+
+    def test_marks_are_limited(self) -> None:
+        """A tower of combining marks is cut to four on each base."""
+        self.assertEqual(clean_text("a" + "\u0315" * 50 + "b\u0315"), "a" + "\u0315" * 4 + "b\u0315")
+
+    def test_result_is_normalised(self) -> None:
+        """What looks the same is the same (NFC), also where a removed character stood in between."""
+        self.assertEqual(clean_text("e\u0301"), "é")
+        self.assertEqual(clean_text("e\x00\u0301"), "é")
+
+    @given(st.text())
+    def test_any_text_is_made_safe(self, text: str) -> None:
+        """Whatever goes in, what comes out is printable UTF-8 in one line, and clean already."""
+        cleaned = clean_text(text)
+        cleaned.encode()
+        self.assertEqual(clean_text(cleaned), cleaned)
+        self.assertEqual(unicodedata.normalize("NFC", cleaned), cleaned)
+        marks = 0
+        for char in cleaned:
+            category = unicodedata.category(char)
+            self.assertNotIn(category, ("Cc", "Cs", "Cn", "Zl", "Zp"))
+            marks = marks + 1 if category.startswith("M") else 0
+            self.assertLessEqual(marks, MARKS_A_BASE)
+
+
+class CheckNickTests(SynchronousTestCase):
+    """Nicks are readable, short, and cannot be mistaken for one another."""
+
+    def rejected(self, nick: str) -> str:
+        """Give the code with which `nick` is refused."""
+        return self.assertRaises(RequestRejected, check_nick, nick).code
+
+    def test_one_nick_in_many_forms(self) -> None:
+        """Case, width and composition make no second nick (RFC 8266)."""
+        keys = {check_nick(nick).key for nick in ("Bob", "BOB", "bob", "\uff22\uff4f\uff42", " bob ")}
+        self.assertEqual(keys, {"bob"})
+        self.assertEqual(check_nick("Rene\u0301").key, check_nick("ren\u00e9").key)
+
+    def test_shown_as_it_was_chosen(self) -> None:
+        """The case that somebody chose is kept for showing."""
+        self.assertEqual(check_nick("Bob_the-2nd.x").shown, "Bob_the-2nd.x")
+
+    def test_every_script_has_nicks(self) -> None:
+        """Letters, marks and digits of any script are allowed."""
+        for nick in ("иван", "山田", "कमल", "مريم", "3com", "ßeta"):
+            self.assertEqual(check_nick(nick).shown, nick)
+
+    def test_what_is_no_nick(self) -> None:
+        """Spaces, colons, slashes, controls, invisible characters and emptiness are refused."""
+        bad = (
+            "",
+            " ",
+            "a b",
+            "a:b",
+            "/help",
+            "*",
+            "a\x1bb",
+            "a\u200db",
+            "a\u202eb",
+            "<b>",
+            "☃",
+            "a\nb",
+            "½",
+        )
+        for nick in bad:
+            self.assertEqual(self.rejected(nick), "NICK_INVALID", nick)
+
+    def test_first_character_is_a_letter_or_digit(self) -> None:
+        """A nick that begins with punctuation or a mark would melt into what stands before it."""
+        for nick in ("-bob", ".bob", "_bob", "\u0301bob"):
+            self.assertEqual(self.rejected(nick), "NICK_INVALID", nick)
+
+    def test_sizes(self) -> None:
+        """24 characters and 64 bytes are the most."""
+        self.assertEqual(check_nick("x" * NICK_CHARS).shown, "x" * NICK_CHARS)
+        self.assertEqual(self.rejected("x" * (NICK_CHARS + 1)), "NICK_INVALID")
+        wide = "\U00020000" * (NICK_BYTES // 4)
+        self.assertEqual(check_nick(wide).shown, wide)
+        self.assertEqual(self.rejected(wide + "\U00020000"), "NICK_INVALID")
+
+    def test_reserved(self) -> None:
+        """Names that speak for the server, and the word that leaves, are nobody's, in any case."""
+        for nick in ("server", "Admin", "EXIT", "\uff52oot"):
+            self.assertEqual(self.rejected(nick), "NICK_RESERVED", nick)
+
+    @given(st.text(max_size=40))
+    def test_any_text_is_a_nick_or_refused(self, text: str) -> None:
+        """Whatever is asked for, the answer is a clean nick within its limits, or a refusal."""
+        try:
+            nick = check_nick(text)
+        except RequestRejected:
+            return
+        self.assertEqual(clean_text(nick.shown), nick.shown)
+        self.assertLessEqual(len(nick.shown.encode()), NICK_BYTES)
+        self.assertEqual(check_nick(nick.shown), nick)
