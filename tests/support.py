@@ -12,7 +12,8 @@ from chat.server.protocol import ChatServer, Settings
 from chat.store.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from chat.server.port import Addr, ControlMessage, Recipient, UdpPort
+    from chat.server.peer import Addr, ControlMessage, Peer
+    from chat.server.port import UdpPort
     from chat.store.interface import Store
 
 START = 1_700_000_000.0  # what the wall clock of a test's store says at its beginning
@@ -29,7 +30,7 @@ class MemoryPort:
         self.errors: dict[Addr, OSError] = {}
         self.every_error: OSError | None = None
 
-    def send(self, datagram: bytes, peers: Iterable[Recipient]) -> list[tuple[Recipient, OSError]]:
+    def send(self, datagram: bytes, peers: Iterable[Peer]) -> list[tuple[Peer, OSError]]:
         """Keep `datagram` once for each peer, and give those that a test wants to fail."""
         failed = []
         for peer in peers:

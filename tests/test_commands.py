@@ -44,7 +44,7 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("//", lines[-1])
 
     def test_help_on_one_command(self) -> None:
-        """`/help quit` shows that command and its aliases; the slash may be typed; nonsense is said to be so."""
+        """`/help quit` shows that command and its aliases; the slash may be typed, nonsense is named."""
         self.assertEqual(len(help_lines("/quit")), 2)
         self.assertIn("/exit", help_lines("quit")[1])
         self.assertEqual(len(help_lines("motd")), 1)

@@ -65,7 +65,7 @@ class FaultLogTests(SynchronousTestCase):
     """A flood of bad datagrams is not a flood of log lines."""
 
     def test_counted(self) -> None:
-        """The first of a kind is logged at once, then one line in ten seconds says how many more there were."""
+        """The first of a kind is logged at once, then one line in ten seconds counts the others."""
         events: list[LogEvent] = []
         now = [0.0]
         faults = FaultLog(Logger(observer=events.append), lambda: now[0])  # type: ignore[arg-type]

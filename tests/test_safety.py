@@ -66,7 +66,7 @@ class CheckNickTests(SynchronousTestCase):
 
     def rejected(self, nick: str) -> str:
         """Give the code with which `nick` is refused."""
-        return self.assertRaises(RequestRejected, check_nick, nick).code
+        return str(self.assertRaises(RequestRejected, check_nick, nick).code)
 
     def test_one_nick_in_many_forms(self) -> None:
         """Case, width and composition make no second nick (RFC 8266)."""

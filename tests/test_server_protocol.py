@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.errors import StoreError
 from chat.hub.hub import Hub
 from chat.messages import AppendResult, Draft
-from chat.server.port import Addr
+from chat.server.peer import Addr
 from chat.server.protocol import MAX_DORMANT, MAX_PEERS, UNREACHABLE_SECONDS, Settings
 from chat.store.memory import MemoryStore
 from tests.support import START, Wire
@@ -302,7 +302,7 @@ class HostileTests(ServerTests):
         """What reaches members holds nothing that a terminal would obey."""
         self.enter(ann=ANN, bob=BOB)
         self.wire.send(BOB, "\x1b]0;owned\x07hi\x9b2J \u202egnp\u202c".encode())
-        self.assertEqual(self.wire.take(ANN), ["bob: ]0;ownedhi2J gnp".encode()])
+        self.assertEqual(self.wire.take(ANN), [b"bob: ]0;ownedhi2J gnp"])
 
     def test_untrusted_networks(self) -> None:
         """By default a stranger from outside is not served at all."""
@@ -342,7 +342,7 @@ class UnreachableTests(ServerTests):
         self.enter(ann=ANN, bob=BOB, eve=EVE)
 
     def test_hopeless(self) -> None:
-        """An address that can never be written to goes at once; the others get the line and then the leave."""
+        """An address that can never be written to goes at once; the others get the line, then the leave."""
         for number in (errno.EINVAL, errno.EACCES, errno.EAFNOSUPPORT):
             self.setUp()
             self.wire.port.errors[BOB] = OSError(number, os.strerror(number))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.errors import RemoteProtocolError
+from chat.errors import RemoteProtocolError, RequestRejected
 from chat.messages import (
     LOBBY,
     PROTOCOL_VERSION,
@@ -331,7 +331,7 @@ class RenderingTests(SynchronousTestCase):
         ]
         for line in lines:
             self.assertTrue(is_own_voice(line), line)
-            self.assertRaises(Exception, check_nick, line)
+            self.assertRaises(RequestRejected, check_nick, line)
 
     @given(st.lists(st.binary(max_size=80) | st.sampled_from([b"exit", b"/names", b"bob\n", b"X", b"a\nb"])))
     def test_any_bytes(self, datagrams: list[bytes]) -> None:

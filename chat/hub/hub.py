@@ -8,6 +8,7 @@ commit, `committed` (called with the store's facts, in the store's order) publis
 from __future__ import annotations
 
 from collections import deque
+from typing import assert_never
 
 from chat import __version__
 from chat.errors import RequestRejected
@@ -88,6 +89,8 @@ class Hub:
                 return [Send(member_id, Done(request.id, self._motd))]
             case Say() | Bye():
                 return self._in_turn(member_id, member, request)
+            case _:
+                assert_never(request)
 
     def committed(self, fact: Fact) -> list[Effect]:
         """Tell the room of an entry that the store holds, and its author that it was accepted."""
@@ -116,6 +119,8 @@ class Hub:
             case Stale(number=number):
                 member.last = number
                 return [Commit(token, draft, number)]
+            case _:
+                assert_never(result)
         return effects + self._settle(token, member, max(member.last, say.n))
 
     def failed(self, token: bytes, text: str) -> list[Effect]:

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from twisted.logger import Logger
 
-from chat.server.port import Addr, show_addr
+from chat.server.peer import Addr, show_addr
 
 ANSWERS_A_SECOND = 1.0  # to one address: a person retypes a nick no faster
 ANSWERS_A_MINUTE = 5

@@ -11,19 +11,16 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.udp import Port
 from twisted.logger import Logger
 
+from chat.server.peer import Addr, ControlMessage, Peer
+
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IDelayedCall
-
-# What recvfrom gives: (host, port), or (host, port, flow info, scope id) for IPv6.
-Addr = tuple[str, int] | tuple[str, int, int, int]
-# A control message for sendmsg: (level, type, content).
-ControlMessage = tuple[int, int, bytes]
 
 WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104
 DATAGRAMS_A_TURN = 64  # about 3 ms of work between two looks at the timers
@@ -43,20 +40,6 @@ _IP_PKTINFO = 8  # Linux; Python names it from 3.12 on
 _IN_PKTINFO = struct.Struct("=I4s4s")  # interface, local address, address in the header (ip(7))
 _IN6_PKTINFO = struct.Struct("=16sI")  # address, interface (RFC 3542, 6)
 _CONTROL_SPACE = socket.CMSG_SPACE(_IN6_PKTINFO.size)
-
-
-def show_addr(addr: Addr) -> str:
-    """Give an address as people write it: 127.0.0.1:6789, [::1]:6789, [fe80::1%2]:6789."""
-    scope = f"%{addr[3]}" if len(addr) == 4 and addr[3] else ""
-    return f"[{addr[0]}{scope}]:{addr[1]}" if len(addr) == 4 else f"{addr[0]}:{addr[1]}"
-
-
-class Recipient(Protocol):
-    """Whatever the port can write to: an address, and the control message that sets the answer's source."""
-
-    addr: Addr
-    source: list[ControlMessage]
-    failing_since: float | None
 
 
 class UdpPort(Port):
@@ -127,13 +110,13 @@ class UdpPort(Port):
 
     # --- called by the protocol
 
-    def send(self, datagram: bytes, peers: Sequence[Recipient]) -> list[tuple[Recipient, OSError]]:
+    def send(self, datagram: bytes, peers: Sequence[Peer]) -> list[tuple[Peer, OSError]]:
         """Write `datagram` to every peer, whatever becomes of the others; give those that it failed for.
 
         The one place where the server writes. Uses the socket's own `sendto`: Twisted's `write` checks every
         address again (3 us), and a control message costs 0.4 us, so it goes to those only who need it.
         """
-        failed: list[tuple[Recipient, OSError]] = []
+        failed: list[tuple[Peer, OSError]] = []
         self._written += len(peers)
         sendto = self.socket.sendto
         for peer in peers:

@@ -26,9 +26,10 @@ from twisted.python.failure import Failure
 from chat.errors import RemoteProtocolError, StoreError
 from chat.hub.effects import Commit, Drop, Effect, Publish, Send
 from chat.hub.hub import Hub
-from chat.messages import AppendResult, Broadcast, Bye, Change, Entry, Fact, Presence, Request
+from chat.messages import AppendResult, Broadcast, Bye, Change, Entry, Fact, Kind, Request
 from chat.server.limits import AnswerLimit, FaultLog, is_trusted
-from chat.server.port import Addr, ControlMessage, Recipient, UdpPort
+from chat.server.peer import Addr, Peer, show_addr
+from chat.server.port import UdpPort
 from chat.store.interface import Store
 from chat.wire.text import GOING_DOWN, State, TextSession, render
 
@@ -55,20 +56,7 @@ class Settings:
     idle_timeout: float = IDLE_SECONDS
 
 
-class _Peer:
-    """One address that speaks to us, and its session."""
-
-    __slots__ = ("addr", "failing_since", "session", "source", "spoken_to")
-
-    def __init__(self, addr: Addr, session: TextSession) -> None:
-        self.addr = addr
-        self.session = session
-        self.spoken_to = b""
-        self.source: list[ControlMessage] = []
-        self.failing_since: float | None = None
-
-
-_Crowd = tuple[tuple[bytes, ...], list[tuple[bytes, list[_Peer]]]]
+_Crowd = tuple[tuple[bytes, ...], list[tuple[bytes, list[Peer]]]]
 _NOBODY: _Crowd = ((), [])
 
 
@@ -98,11 +86,11 @@ class ChatServer(DatagramProtocol):
         self._random = random
         self._faults = FaultLog(self._log, now)
         self._answers = AnswerLimit()
-        self._peers: dict[Addr, _Peer] = {}
-        self._members: dict[bytes, _Peer] = {}  # the peers that the hub may name, by their client id
+        self._peers: dict[Addr, Peer] = {}
+        self._members: dict[bytes, Peer] = {}  # the peers that the hub may name, by their client id
         self._verdicts: deque[Callable[[], list[Effect]]] = deque()  # of the store, for the hub, in order
         self._busy = False
-        self._outbox: list[tuple[bytes, list[_Peer]]] = []
+        self._outbox: list[tuple[bytes, list[Peer]]] = []
         self._crowd = _NOBODY  # the members of the last Publish, and their peers by the line end they want
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = clock
@@ -124,9 +112,6 @@ class ChatServer(DatagramProtocol):
         peer = self._peers.get(addr) or self._admit(addr)
         if peer is None:
             return
-        spoken_to = self.transport.spoken_to
-        if peer.spoken_to != spoken_to:
-            peer.spoken_to, peer.source = spoken_to, self.transport.reply_source(addr, spoken_to)
         session = peer.session
         line_end = session.line_end
         requests: list[Request] = []
@@ -136,6 +121,9 @@ class ChatServer(DatagramProtocol):
             self._faults.note("a bad datagram", addr, str(fault))
         if session.line_end != line_end:
             self._crowd = _NOBODY
+        spoken_to = self.transport.spoken_to
+        if requests and peer.spoken_to != spoken_to:  # asks the kernel: not for what will not be answered
+            peer.spoken_to, peer.source = spoken_to, self.transport.reply_source(addr, spoken_to)
         self._carry_out(peer, requests, now)
 
     def turn_ended(self) -> None:
@@ -154,7 +142,7 @@ class ChatServer(DatagramProtocol):
 
     # --- peers
 
-    def _admit(self, addr: Addr) -> _Peer | None:
+    def _admit(self, addr: Addr) -> Peer | None:
         if self._settings.plain == "off":
             self._faults.note("a plain datagram", addr, "ignored: the plain door is closed (--plain off)")
         elif self._settings.plain == "trusted" and not is_trusted(addr[0]):
@@ -166,12 +154,12 @@ class ChatServer(DatagramProtocol):
         elif len(self._peers) >= MAX_PEERS:
             self._faults.note("a datagram", addr, f"ignored: {MAX_PEERS} addresses are known already")
         else:
-            peer = _Peer(addr, TextSession(self._random(16), self._settings.idle_timeout))
+            peer = Peer(addr, TextSession(self._random(16), self._settings.idle_timeout))
             self._peers[addr] = peer
             return peer
         return None
 
-    def _collect(self, peer: _Peer, now: float) -> None:
+    def _collect(self, peer: Peer, now: float) -> None:
         """Take what the session wants to send; forget the peer if it is still, or again, a stranger."""
         session = peer.session
         datagrams = session.datagrams_to_send(now)
@@ -197,7 +185,7 @@ class ChatServer(DatagramProtocol):
 
     # --- requests, effects and the store
 
-    def _carry_out(self, peer: _Peer, requests: list[Request], now: float) -> None:
+    def _carry_out(self, peer: Peer, requests: list[Request], now: float) -> None:
         client = peer.session.client
         if requests:
             self._members[client] = peer
@@ -275,7 +263,7 @@ class ChatServer(DatagramProtocol):
             told = peers if silent is None else [peer for peer in peers if peer is not silent]
             self._outbox.append((line + line_end, told))
 
-    def _groups(self, members: tuple[bytes, ...]) -> list[tuple[bytes, list[_Peer]]]:
+    def _groups(self, members: tuple[bytes, ...]) -> list[tuple[bytes, list[Peer]]]:
         if self._crowd[0] is not members:
             peers = [self._members[member] for member in members if member in self._members]
             self._crowd = (
@@ -289,41 +277,41 @@ class ChatServer(DatagramProtocol):
         return self._crowd[1]
 
     def _note_message(self, message: Broadcast, author: bytes) -> None:
+        """Log what was said, and who came. (Who leaves is logged with the reason, where it is known.)"""
         mark = "" if message.verified else "~"
-        if isinstance(message, Presence):
-            if message.change is Change.JOINED:
-                addr = self._members[author].addr
-                self._log.info(
-                    "{mark}{nick} joined from {addr}", event="joined", mark=mark, nick=message.nick, addr=addr
-                )
-        elif self._settings.log_text:
+        if isinstance(message, Entry):
+            text = message.text if self._settings.log_text else "(not logged)"
             self._log.info(
-                "{mark}{nick}: {text}",
+                "{mark}{nick}: {text}" if message.kind is Kind.SAY else "* {mark}{nick} {text}",
                 event="said",
                 mark=mark,
                 nick=message.nick,
-                text=message.text,
+                text=text,
                 room=message.room,
                 seq=message.seq,
                 kind=message.kind,
             )
-        else:
+        elif message.change is Change.JOINED:
             self._log.info(
-                "{mark}{nick} said something", event="said", mark=mark, nick=message.nick, seq=message.seq
+                "{mark}{nick} joined from {addr}",
+                event="joined",
+                mark=mark,
+                nick=message.nick,
+                addr=show_addr(self._members[author].addr),
             )
 
     def _flush(self) -> None:
         """Write the outbox; then remove those that cannot be written to, and tell the others of it."""
         while self._outbox:
             outbox, self._outbox = self._outbox, []
-            failed: list[tuple[Recipient, OSError]] = []
+            failed: list[tuple[Peer, OSError]] = []
             for datagram, peers in outbox:
                 failed += self.transport.send(datagram, peers)
             now = self._now()
             for peer, error in failed:
                 self._write_failed(peer, error, now)
 
-    def _write_failed(self, peer: Recipient, error: OSError, now: float) -> None:
+    def _write_failed(self, peer: Peer, error: OSError, now: float) -> None:
         if peer.failing_since is None:
             peer.failing_since = now
         if self._peers.get(peer.addr) is not peer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import time
 from functools import partial
@@ -152,6 +153,8 @@ class ChatService(Service):
         super().startService()
         if self._port is None:
             self._listen()
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+            signal.signal(signal.SIGHUP, _stop)
 
     def stopService(self) -> Deferred[None]:
         """Tell members that the server goes down, and let go of the port."""
@@ -208,6 +211,13 @@ class ChatService(Service):
             )
         elif plain == "off":
             self._log.warn("--plain off: nobody can join; this release has no other door")
+
+
+def _stop(*_: object) -> None:
+    """End as SIGTERM does: when the terminal closes, members hear of it."""
+    from twisted.internet import reactor
+
+    reactor.callFromThread(reactor.stop)  # type: ignore[attr-defined]
 
 
 def makeService(options: Options) -> ChatService:

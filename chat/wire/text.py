@@ -192,6 +192,8 @@ class TextSession:
                 return self._since + GRACE_SECONDS
             case State.STRANGER:
                 return None
+            case _:
+                assert_never(self.state)
 
     def handle_timeout(self, now: float) -> list[Request]:
         """Do what is due: a silent member is told and leaves; what has lasted long enough is forgotten."""
@@ -225,6 +227,8 @@ class TextSession:
                 return self._member_line(line, now)
             case State.LEFT:
                 return []
+            case _:
+                assert_never(self.state)
 
     def _enter(self, line: str, now: float) -> list[Request]:
         if is_own_voice(line):
