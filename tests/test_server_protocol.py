@@ -250,6 +250,24 @@ class HostileTests(ServerTests):
                     one.send(addr_two, datagram)
             self.assertEqual((one.take(addr_two), two.port.written), ([], []))
 
+    def test_two_servers_that_are_members_of_each_other(self) -> None:
+        """Two forged datagrams do that; what anybody says then comes back once at most, not for ever."""
+        one, two = Wire(), Wire()
+        addr_one, addr_two = ("10.0.0.8", 6789), ("10.0.0.9", 6789)
+        one.send(ANN, b"ann")
+        one.send(addr_two, b"bob")
+        two.send(addr_one, b"eve")
+        one.port.written.clear()
+        for said in (b"hi", b"/me waves", b"bob: hi", b"eve: hi", b"exit"):
+            one.send(ANN, said)
+            for _ in range(20):
+                for datagram in one.take(addr_two):
+                    two.send(addr_one, datagram)
+                for datagram in two.take(addr_one):
+                    one.send(addr_two, datagram)
+            self.assertLessEqual(len(one.take(ANN)), 3)
+            self.assertEqual((one.take(addr_two), two.port.written), ([], []))
+
     def test_our_own_address(self) -> None:
         """A datagram forged from the server's own address, or from port 0, is dropped."""
         self.wire.port.own.add(EVE)

@@ -206,6 +206,17 @@ class MemberTests(Conversation):
         self.assertEqual(len(self.hear(b"x\n" * 300)), LINES_A_DATAGRAM)
         self.assertEqual(len(self.said()), 1)
 
+    def test_own_words_that_come_back(self) -> None:
+        """What another server makes of a member's own words is dropped; addressing somebody is not."""
+        self.assertEqual(
+            self.hear(b"eve: bob: hi", b"eve: bob has joined the chat", b"eve: bob has left the chat"), []
+        )
+        self.assertEqual(self.said(), [])
+        texts = ["bob: hi", "alice: hi", "eve: alice: hi", "I am bob: really"]
+        self.assertEqual(
+            self.hear(*(text.encode() for text in texts)), [say(n, text) for n, text in enumerate(texts, 1)]
+        )
+
     def test_replies(self) -> None:
         """Rosters and the message of the day come as notices; an acceptance shows by the line coming back."""
         page = NamesPage(LOBBY, (("alice", True), ("bob", False)), 2, more=False)

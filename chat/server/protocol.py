@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -43,7 +44,7 @@ UNREACHABLE_SECONDS = (
 
 # A write that fails so can never succeed: the address is wrong, forbidden or of another family. All other
 # errors are loss: the queue or the network is what failed, not the peer.
-_HOPELESS = frozenset({errno.EINVAL, errno.EACCES, errno.EAFNOSUPPORT})
+_HOPELESS = frozenset({errno.EINVAL, errno.EACCES, errno.EAFNOSUPPORT, socket.EAI_ADDRFAMILY})
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,7 @@ class Options(UsageOptions):
         self._one_of("plain", PLAIN)
         self._one_of("log-level", LEVELS)
         self._one_of("log-format", FORMATS)
-        try:
-            ip_address(self["interface"])
-        except ValueError:
-            wrong = f"--interface: {self['interface']!r} is not an IP address"
-            raise UsageError(f"{wrong}; 0.0.0.0 is all of IPv4, :: everything") from None
+        self._check_interface()
         self["motd"] = self._read_motd()
         self._tell_twist()
 
@@ -87,13 +83,24 @@ class Options(UsageOptions):
 
     def _number(self, name: str, least: int, most: int) -> int:
         value = self[name]
-        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
             raise UsageError(f"--{name}: {value!r} is not a whole number from {least} to {most}")
         return int(value)
 
     def _one_of(self, name: str, allowed: tuple[str, ...]) -> None:
         if self[name] not in allowed:
             raise UsageError(f"--{name}: {self[name]!r} is not one of {', '.join(allowed)}")
+
+    def _check_interface(self) -> None:
+        allowed = "an IP address; 0.0.0.0 is all of IPv4, :: everything"
+        try:
+            address = ip_address(self["interface"])
+        except ValueError:
+            raise UsageError(f"--interface: {self['interface']!r} is not {allowed}") from None
+        if address.version == 6 and address.scope_id:  # Twisted's bind has no place for it
+            raise UsageError(
+                f"--interface: {self['interface']!r} names a link, which cannot be bound alone: use ::"
+            )
 
     def _read_motd(self) -> str:
         if not self["motd"]:
@@ -153,20 +160,21 @@ class ChatService(Service):
         super().startService()
         if self._port is None:
             self._listen()
-        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
-            signal.signal(signal.SIGHUP, _stop)
 
     def stopService(self) -> Deferred[None]:
         """Tell members that the server goes down, and let go of the port."""
         super().stopService()
         if self._server is None or self._port is None:
             return succeed(None)
-        port = self._port
-        return self._server.shut_down().addBoth(lambda _: port.stopListening())
+        server, port = self._server, self._port
+        self._server = self._port = None
+        return server.shut_down().addBoth(lambda _: port.stopListening())
 
     def _listen(self) -> None:
         from twisted.internet import reactor
 
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+            signal.signal(signal.SIGHUP, _stop)
         # Twisted's timers follow the wall clock: set back by an hour, it would stop every time-out for one.
         reactor.seconds = time.monotonic  # type: ignore[method-assign]
         options = self._options

@@ -245,6 +245,8 @@ class TextSession:
         return goodbye
 
     def _member_line(self, line: str, now: float) -> list[Request]:
+        if self._comes_back(line):
+            return []
         try:
             if not line.startswith("/"):
                 return [self._say(Kind.SAY, line)]
@@ -263,6 +265,18 @@ class TextSession:
             return []
         self._id += 1
         return [msgspec.structs.replace(asked, id=self._id)]
+
+    def _comes_back(self, line: str) -> bool:
+        """Say whether this is what another server makes of this member's own words: "eve: bob: hi" from bob.
+
+        Two forged datagrams make two servers members of each other. What one says the other says again, under
+        the nick that it knows the first by; without an end to it, for ever. There is no notice: it would go
+        the same way.
+        """
+        mine = f": {self._nick}"
+        return f"{mine}: " in line or line.endswith(
+            (f"{mine} has joined the chat", f"{mine} has left the chat")
+        )
 
     def _say(self, kind: Kind, text: str) -> Say:
         size = len(text.encode())

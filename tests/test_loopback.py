@@ -1,0 +1,598 @@
+"""Tests with a real server process on loopback sockets: `nc`, old clients, floods, signals, twistd itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from chat.messages import TEXT_BYTES
+from chat.safety import clean_text
+from chat.server.limits import FAULT_LOG_SECONDS
+from tests.server_process import (
+    FOREGROUND,
+    Address,
+    Netcat,
+    Peer,
+    ServerProcess,
+    ipv6_missing,
+    netcat_missing,
+    run,
+    shared_server,
+    twistd,
+    wait_ended,
+)
+
+GOING_DOWN = b"server is going down"
+NOBODY = 65_534  # a user without rights, on every Unix
+
+
+class LoopbackTestCase(SynchronousTestCase):
+    """Servers and peers that are gone at a test's end, and logs without a traceback."""
+
+    def start(self, *options: str) -> ServerProcess:
+        """Start a server of this test's own, on 127.0.0.1 unless the options say otherwise."""
+        server = ServerProcess("--interface=127.0.0.1", *options)
+        self.addCleanup(lambda: self.assertEqual(server.faults(), []))
+        self.addCleanup(server.stop)
+        return server
+
+    def shared(self) -> Address:
+        """Give the address of the server that tests share."""
+        server = shared_server()
+        self.addCleanup(lambda: self.assertEqual(server.faults(), []))
+        return "127.0.0.1", server.port
+
+    def join(self, address: Address, nick: str = "", line_end: bytes = b"") -> Peer:
+        """Give a peer, a member if `nick` is given, which leaves at the test's end."""
+        peer = Peer(address, nick, line_end)
+        self.addCleanup(peer.leave)
+        return peer
+
+    def folder(self) -> Path:
+        """Give a folder that is gone at the test's end."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return Path(folder.name)
+
+
+class NetcatTests(LoopbackTestCase):
+    """People and scripts with nothing but `nc -u`."""
+
+    def setUp(self) -> None:
+        """Skip where there is no nc, or another one than these tests are about."""
+        if missing := netcat_missing():
+            raise SkipTest(missing)
+
+    def netcat(self, *arguments: str) -> Netcat:
+        """Start an nc that says exit at the test's end."""
+        nc = Netcat(*arguments)
+        self.addCleanup(nc.leave)
+        return nc
+
+    def test_a_whole_visit_in_one_datagram(self) -> None:
+        """`printf 'bot\\nbackup done\\nexit\\n' | nc -u -w1` is a join, a message and a leave."""
+        address = self.shared()
+        watcher = self.join(address, "watcher1")
+        done = run(["nc", "-u", "-w1", address[0], str(address[1])], input="bot\nbackup done\nexit\n")
+        self.assertEqual(done.stdout, "bot has joined the chat\nbot: backup done\n")
+        self.assertEqual(
+            watcher.heard(), [b"bot has joined the chat", b"bot: backup done", b"bot has left the chat"]
+        )
+
+    def test_two_people_with_nc(self) -> None:
+        """Two nc users see each other come, talk and go, each line on a line of its own."""
+        _, port = self.shared()
+        ann, ben = self.netcat("-u", "127.0.0.1", str(port)), self.netcat("-u", "127.0.0.1", str(port))
+        ann.types("ann\n")
+        ann.sees("ann has joined the chat\n")
+        ben.types("ben\n")
+        ben.sees("ben has joined the chat\n")
+        ann.types("hello ben\n")
+        ben.sees("ann: hello ben\n")
+        ben.types("hello yourself\n")
+        ann.sees("ben: hello yourself\n")
+        ben.types("exit\n")
+        self.assertEqual(
+            ann.sees("ben has left the chat\n").splitlines(),
+            [
+                "ann has joined the chat",
+                "ben has joined the chat",
+                "ann: hello ben",
+                "ben: hello yourself",
+                "ben has left the chat",
+            ],
+        )
+
+    def test_probes_are_nobody(self) -> None:
+        """`nc -uv` sends the datagram X a few times before anything is typed: it joins nobody as X."""
+        address = self.shared()
+        watcher = self.join(address, "watcher2")
+        nc = self.netcat("-uv", address[0], str(address[1]))
+        nc.types("prober\n")
+        nc.sees("prober has joined the chat\n")
+        self.assertEqual(watcher.heard(), [b"prober has joined the chat"])
+
+    def test_line_ends_of_their_own(self) -> None:
+        """`nc -uC` sends CR LF, in a datagram of its own: neither shows, and it is no line."""
+        address = self.shared()
+        watcher = self.join(address, "watcher3")
+        nc = self.netcat("-uC", address[0], str(address[1]))
+        nc.types("crlf\n")
+        nc.sees("crlf has joined the chat")  # the line end had not been heard yet
+        nc.types("one\n")
+        nc.sees("crlf: one\n")
+        nc.types("two\n")
+        nc.sees("crlf: two\n")
+        self.assertEqual(watcher.heard(), [b"crlf has joined the chat", b"crlf: one", b"crlf: two"])
+
+    def test_a_host_name_s_own_address(self) -> None:
+        """`nc -u 127.0.1.1` (a host name, on Debian) sees answers of a server that listens everywhere."""
+        _, port = self.shared()
+        nc = self.netcat("-u", "127.0.1.1", str(port))
+        nc.types("byname\nanybody here?\n")
+        nc.sees("byname: anybody here?\n")
+
+
+def old_client(address: Address, names: Iterator[str]) -> tuple[socket.socket, str, str]:
+    """Come in as Chat-socket-UDP's client does; give the socket, the name and the first thing it showed.
+
+    It sends a name and waits for one datagram. If the whole of that is the refusal it asks for another name,
+    else it shows it and goes on; line ends mean nothing to it, and it reads 1,024 bytes at a time.
+    """
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.settimeout(60)
+    while True:
+        name = next(names)
+        client.sendto(name.encode(), address)
+        answer = client.recvfrom(1024)[0].decode()
+        if answer != "nama ini sudah diambil":
+            return client, name, answer
+
+
+class OldClientTests(LoopbackTestCase):
+    """Clients that were written for other servers."""
+
+    def test_the_client_of_chat_socket_udp(self) -> None:
+        """It is refused a name that is taken, comes in under the next one, and talks."""
+        address = self.shared()
+        tom = self.join(address, "tom")
+        client, name, shown = old_client(address, iter(["tom", "tim"]))
+        self.addCleanup(client.close)
+        self.assertEqual((name, shown), ("tim", "tim has joined the chat"))
+        client.sendto(b"hello", address)
+        self.assertEqual(client.recvfrom(1024)[0], b"tim: hello")
+        tom.say("hello tim")
+        self.assertEqual(client.recvfrom(1024)[0], b"tom: hello tim")
+        client.sendto(b"exit", address)
+        self.assertEqual(
+            tom.heard(),
+            [b"tim has joined the chat", b"tim: hello", b"tom: hello tim", b"tim has left the chat"],
+        )
+
+    def test_every_line_fits_its_buffer(self) -> None:
+        """The longest nick with the longest text is one datagram of at most 1,024 bytes."""
+        address = self.shared()
+        nick = "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 21  # 63 bytes
+        speaker = self.join(address, nick)
+        client, _, _ = old_client(address, iter(["reader"]))
+        self.addCleanup(client.close)
+        text = "x" * TEXT_BYTES
+        speaker.say(text)
+        self.assertEqual(client.recvfrom(1024)[0].decode(), f"{nick}: {text}")
+        client.sendto(b"exit", address)
+
+
+class InputTests(LoopbackTestCase):
+    """What peers send, well-meant or not."""
+
+    def test_a_paste_arrives_line_by_line(self) -> None:
+        """A paste of 200 lines in one datagram reaches others as 200 datagrams, in order, once each."""
+        address = self.shared()
+        reader, writer = self.join(address, "reader"), self.join(address, "writer", b"\n")
+        reader.heard()
+        lines = [f"line {i} of a paste" for i in range(200)]
+        writer.say("\n".join(lines))
+        self.assertEqual(reader.heard(), [f"writer: {line}".encode() for line in lines])
+        self.assertEqual(writer.heard(), [f"writer: {line}\n".encode() for line in lines])
+
+    def test_a_line_that_is_far_too_long(self) -> None:
+        """A line of 16,384 bytes gives its sender one notice, and nobody anything."""
+        address = self.shared()
+        reader, writer = self.join(address, "reader"), self.join(address, "writer")
+        reader.heard()
+        writer.send(b"x" * 16_384)
+        (notice,) = writer.heard()
+        self.assertTrue(notice.startswith(b"*** "), notice)
+        self.assertIn(b"16384", notice)
+        self.assertEqual(reader.heard(), [])
+
+    def test_nothing_is_nothing(self) -> None:
+        """Datagrams that are empty or all white space say nothing, to anybody, and join nobody."""
+        address = self.shared()
+        reader, writer = self.join(address, "reader"), self.join(address, "writer")
+        stranger = self.join(address)
+        reader.heard()
+        for peer in (stranger, writer):
+            peer.send(b"", b"\n", b"\r\n", b" \t \n\n ", b"")
+        self.assertEqual(writer.heard(), [])
+        self.assertEqual(reader.heard(), [])
+        self.assertEqual(stranger.waiting(), [])
+
+    def test_what_is_not_utf_8(self) -> None:
+        """Bytes that are not UTF-8 give a member one notice, a stranger none, and nobody else anything."""
+        address = self.shared()
+        reader, writer = self.join(address, "reader"), self.join(address, "writer")
+        stranger = self.join(address)
+        reader.heard()
+        for peer in (stranger, writer):
+            peer.send(b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80")
+        (notice,) = writer.heard()
+        self.assertTrue(notice.startswith(b"*** "), notice)
+        self.assertEqual(reader.heard(), [])
+        self.assertEqual(stranger.waiting(), [])
+
+    def test_escape_sequences_lose_their_teeth(self) -> None:
+        """Nothing that moves a cursor or reorders a line is relayed; the rest of the line is."""
+        address = self.shared()
+        reader, writer = self.join(address, "reader"), self.join(address, "writer")
+        reader.heard()
+        writer.say(
+            "\x1b[2J\x1b]0;title\x07red\x9b31m \u202eback\x00\x08wards", "a\rb", "a\x0bb\x0cc\u2028d\x85e"
+        )
+        self.assertEqual(
+            reader.heard(), [b"writer: [2J]0;titlered31m backwards", b"writer: ab", b"writer: abcde"]
+        )
+
+
+class FloodTests(LoopbackTestCase):
+    """Random datagrams, from members and from strangers."""
+
+    datagrams = 10_000
+    batch = 50  # between two looks at the server: so few fit into every buffer on the way
+    pieces = (
+        b"exit", b"X", b"\n", b"\r\n", b" ", b"", b"/me", b"/names", b"/help", b"/quit", b"//", b"/motd x",
+        b"\xff", b"\xc3", b"\xf0\x9f\x8e\x88", b"\xcc\x81" * 9, b"\x1b[31m", b"\x00", b"\xe2\x80\xae",
+        b"bob", b"{0.__class__}", b"%s%n", b"nama ini sudah diambil", GOING_DOWN, b" has joined the chat",
+        b"*** ", b": ", b"\x16\xfe\xfd\x00\x00", b"canary", b"\x93\x01\x02",
+        b"x" * 899, b"\xe6\x97\xa5" * 400,
+    )  # fmt: skip
+    legitimate = re.compile(r"\A([^\s*:]+( has (joined|left) the chat|: .*)|\* [^\s*:]+ .*)\Z")
+
+    def datagram(self, dice: random.Random) -> bytes:
+        """Give a datagram: noise of any length up to 1,500 bytes, or pieces that mean something somewhere."""
+        if dice.random() < 0.4:
+            return dice.randbytes(int(1_500 * dice.random() ** 3))
+        return b"".join(dice.choices(self.pieces, k=dice.randint(1, 6)))
+
+    def test_ten_thousand_random_datagrams(self) -> None:
+        """They cause no traceback, and a member sees only the joins, lines and leaves that are in them.
+
+        The log grows by no more than a record for each of those and, for each of at most six kinds of fault
+        (those that `ChatServer` names), one record at once and one every ten seconds. A record holds a line
+        of at most 964 bytes twice (the message, and its fields), escaped for JSON at worst as two bytes for
+        one since control characters are gone, and less than 500 bytes besides: below 4,500 bytes.
+        """
+        seed = int(os.environ.get("UDPCHAT_TEST_SEED", "20250607"))
+        dice = random.Random(seed)
+        server = self.start()
+        address = ("127.0.0.1", server.port)
+        canary, member = self.join(address, "canary"), self.join(address, "member")
+        canary.heard()
+        before = len(server.records)
+        told: list[bytes] = []
+        for number in range(self.datagrams // self.batch):
+            stranger = Peer(address)
+            sender = (stranger, member)[number % 2]
+            sender.send(*(self.datagram(dice) for _ in range(self.batch)))
+            stranger.waiting()
+            member.waiting()
+            canary.say(f"still here {number}")
+            batch = canary.heard()
+            self.assertEqual(batch[-1], f"canary: still here {number}".encode(), f"seed {seed}")
+            told += batch[:-1]
+            stranger.leave()
+        for line in told:
+            self.assertLessEqual(len(line), 1_024, f"seed {seed}")
+            self.assertEqual(clean_text(line.decode()), line.decode(), f"seed {seed}")
+            self.assertRegex(line.decode(), self.legitimate, f"seed {seed}")
+        self.assertGreater(len(told), 100, f"seed {seed}: too tame")
+        server.stop()
+        self.assertEqual(server.faults(), [], f"seed {seed}")
+        grown = server.records[before:]
+        times = [datetime.fromisoformat(record["time"]) for record in grown]
+        faults = 6 * (1 + (times[-1] - times[0]).total_seconds() / FAULT_LOG_SECONDS)
+        ours = 2 + 1 + 4 + self.datagrams // self.batch  # joins, the last leave, the end, what canary said
+        self.assertLessEqual(len(grown), len(told) + faults + ours, f"seed {seed}")
+        self.assertLess(max(len(json.dumps(r, ensure_ascii=False).encode()) for r in grown), 4_500)
+
+
+class AddressTests(LoopbackTestCase):
+    """The families and addresses that a server can be reached by."""
+
+    def setUp(self) -> None:
+        """Skip where there is no IPv6."""
+        if missing := ipv6_missing():
+            raise SkipTest(missing)
+
+    def test_ipv6(self) -> None:
+        """A server on ::1 serves IPv6 members."""
+        server = self.start("--interface=::1")
+        ann, ben = self.join(("::1", server.port), "ann"), self.join(("::1", server.port), "ben")
+        ben.say("hello")
+        self.assertEqual(ann.heard(), [b"ben has joined the chat", b"ben: hello"])
+
+    def test_both_families_in_one_room(self) -> None:
+        """A server on :: has IPv4 and IPv6 members in one room, whichever of its addresses they spoke to."""
+        server = self.start("--interface=::")
+        four = self.join(("127.0.0.1", server.port), "four")
+        six = self.join(("::1", server.port), "six")
+        named = self.join(("127.0.1.1", server.port), "named")
+        for peer in (four, six, named):
+            peer.heard()
+        for peer in (four, six, named):
+            peer.say("hello")
+        expected = [b"four: hello", b"six: hello", b"named: hello"]
+        self.assertEqual([peer.heard() for peer in (four, six, named)], [expected] * 3)
+
+
+class TwoServersTests(LoopbackTestCase):
+    """Two servers that a forger would like to set on each other (CVE-2024-2169)."""
+
+    def relay(self, left: Peer, right: Peer, watchers: list[Peer]) -> tuple[list[bytes], list[bytes]]:
+        """Carry each server's datagrams to the other as if it had sent them, until both are still.
+
+        Gives what the left one said, and what the right one said to that. A watcher's answered question says
+        that its server has done all it was asked; a hundred rounds are taken for ever.
+        """
+        said: list[bytes] = []
+        answered: list[bytes] = []
+        for _ in range(100):
+            for watcher in watchers:
+                watcher.heard()
+            from_left, from_right = left.waiting(), right.waiting()
+            if not (from_left or from_right):
+                return said, answered
+            said += from_left
+            answered += from_right
+            right.send(*from_left)
+            left.send(*from_right)
+        raise AssertionError("the two servers talk to each other for ever")
+
+    def test_one_forged_datagram_starts_no_talk(self) -> None:
+        """Whatever one forged datagram makes a server say, the other server does not answer that."""
+        addresses = [self.shared(), ("127.0.0.1", self.start().port)]
+        watchers = [self.join(address, "watcher4") for address in addresses]
+        for forged, calls_for in (
+            (b"mallory", 1),
+            (b"mallory\n", 1),
+            (b"mallory\nhello\n", 2),
+            (b"mallory\n/help\n/names\n/motd\n/nonsense\n/me\n", 9),
+            (b"mallory\n" + b"x" * 901, 2),
+            (b"watcher4", 1),
+            (b"two words\n", 1),
+            (b"exit", 0),
+            (b"*** hello", 0),
+            (GOING_DOWN, 0),
+            (b"nama ini sudah diambil", 0),
+            (b"mallory has joined the chat", 0),
+            (b"mallory: hello", 0),
+            (b"\xff\xff", 0),
+            (b"X", 0),
+            (b"", 0),
+        ):
+            left, right = [Peer(address) for address in addresses]
+            left.send(forged)
+            said, answered = self.relay(left, right, watchers)
+            self.assertEqual(answered, [], forged)
+            self.assertGreaterEqual(len(said), calls_for, forged)
+            self.assertEqual(bool(said), bool(calls_for), forged)
+            left.leave()
+            right.leave()
+
+    def test_a_room_s_talk_does_not_come_back(self) -> None:
+        """What a room says to the forged member is not answered by the server that it goes to."""
+        addresses = [self.shared(), ("127.0.0.1", self.start().port)]
+        watchers = [self.join(address, "watcher5") for address in addresses]
+        left, right = [Peer(address) for address in addresses]
+        left.send(b"mallory")
+        self.relay(left, right, watchers)
+        watchers[0].say("hello", "/me waves", "//me", "note: this")
+        said, answered = self.relay(left, right, watchers)
+        self.assertEqual((len(said), answered), (4, []))
+        left.leave()
+        right.leave()
+
+
+class SignalTests(LoopbackTestCase):
+    """How a server ends."""
+
+    def test_sigterm_says_good_bye(self) -> None:
+        """SIGTERM: each member is told so in one line, with a line end for those who send them."""
+        server = self.start()
+        address = ("127.0.0.1", server.port)
+        old, new = Peer(address, "old"), Peer(address, "new", b"\n")
+        stranger = Peer(address)
+        stranger.send(b"\n")
+        old.heard()
+        self.assertEqual(server.stop(signal.SIGTERM), -signal.SIGTERM)
+        self.assertEqual(old.waiting(), [GOING_DOWN])
+        self.assertEqual(new.waiting(), [GOING_DOWN + b"\n"])
+        self.assertEqual(stranger.waiting(), [])
+        for peer in (old, new, stranger):
+            peer.socket.close()
+
+    def test_other_ways_to_end(self) -> None:
+        """Ctrl-C, and the end of the terminal that it ran in: the same good-bye, and a clean log."""
+        for signum in (signal.SIGINT, signal.SIGHUP):
+            server = self.start()
+            member = Peer(("127.0.0.1", server.port), "member")
+            self.assertIn(server.stop(signum), (0, -signum))
+            self.assertEqual(member.waiting(), [GOING_DOWN])
+            member.socket.close()
+
+
+class CommandLineTests(LoopbackTestCase):
+    """What somebody sees who starts the server, and gets it wrong."""
+
+    def test_a_port_in_use(self) -> None:
+        """A port in use: exit code 1, and one line that names the address, the port and what to do."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+            done = run(twistd(*FOREGROUND, "udpchat", f"--port={port}", "--interface=127.0.0.1"))
+        self.assertEqual(done.returncode, 1)
+        (line,) = done.stderr.splitlines()
+        for part in ("udpchat: ", f"127.0.0.1 port {port}", "in use", "--port"):
+            self.assertIn(part, line)
+        self.assertNotIn("Traceback", done.stdout)
+
+    def test_a_port_in_use_and_a_daemon(self) -> None:
+        """A daemon that cannot listen says why to whoever started it, and leaves no pidfile behind."""
+        folder = self.folder()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+            done = run(twistd("udpchat", f"--port={port}", "--interface=127.0.0.1"), cwd=folder)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"127.0.0.1 port {port}", done.stderr)
+        self.assertNotIn("Traceback", done.stdout + done.stderr + (folder / "twistd.log").read_text())
+        self.assertFalse((folder / "twistd.pid").exists())
+
+    def test_a_bad_value(self) -> None:
+        """A value that cannot be: exit code 1, and a line that names the option and what is allowed."""
+        done = run(twistd(*FOREGROUND, "udpchat", "--port=70000"))
+        self.assertEqual(done.returncode, 1)
+        said = done.stdout + done.stderr
+        self.assertIn("--port: '70000' is not a whole number from 0 to 65535", said)
+        self.assertNotIn("Traceback", said)
+
+    def test_the_version(self) -> None:
+        """`--version` prints udpchat's, not Twisted's."""
+        done = run(twistd("udpchat", "--version"))
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "udpchat 0.1.0\n", ""))
+
+    def test_a_port_that_needs_root(self) -> None:
+        """A port below 1024 without the right to it: exit code 1, and one line that says what is missing."""
+        first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        if first.exists() and int(first.read_text()) <= 1:
+            raise SkipTest("this system lets everybody listen below 1024")
+        user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+        try:
+            readable = (
+                run([sys.executable, "-c", "import twisted.scripts, chat"], cwd="/", **user).returncode == 0
+            )
+        except PermissionError:
+            readable = False
+        if not readable:
+            raise SkipTest("a user without rights cannot read this interpreter or this checkout")
+        done = run(twistd(*FOREGROUND, "udpchat", "--port=1", "--interface=127.0.0.1"), cwd="/", **user)
+        self.assertEqual(done.returncode, 1)
+        (line,) = done.stderr.splitlines()
+        self.assertIn("127.0.0.1 port 1: Permission denied", line)
+        self.assertIn("need root", line)
+
+
+class RunnerTests(LoopbackTestCase):
+    """The ways to run the service: `twistd` as a daemon, and `twist`."""
+
+    def test_a_daemon(self) -> None:
+        """`twistd udpchat` returns when it listens; SIGUSR1 begins a new log file, SIGTERM ends it."""
+        folder = self.folder()
+        log, pidfile = folder / "chat.log", folder / "chat.pid"
+        options = [f"--pidfile={pidfile}", f"--logfile={log}", "udpchat", "--port=0", "--interface=127.0.0.1"]
+        done = run(twistd(*options), cwd=folder)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        pid = int(pidfile.read_text())
+        self.addCleanup(wait_ended, pid)
+        listening = re.search(r"listens on 127\.0\.0\.1 port (\d+)$", log.read_text(), re.MULTILINE)
+        if listening is None:
+            os.kill(pid, signal.SIGKILL)
+            self.fail(f"it did not say where it listens: {log.read_text()}")
+        member = Peer(("127.0.0.1", int(listening[1])), "member")
+        member.say("hello")
+        self.assertEqual(member.heard(), [b"member: hello"])
+        os.kill(pid, signal.SIGUSR1)
+        member.heard()
+        member.heard()  # the signal is taken in the turn of the first question at the latest
+        member.say("hello again")
+        self.assertEqual(member.heard(), [b"member: hello again"])
+        os.kill(pid, signal.SIGTERM)
+        wait_ended(pid)
+        self.assertEqual(member.waiting(), [GOING_DOWN])
+        member.socket.close()
+        self.assertFalse(pidfile.exists())
+        older = (folder / "chat.log.1").read_text()
+        self.assertIn("~member joined from", older)
+        self.assertIn("~member: hello\n", older)
+        self.assertIn("~member: hello again\n", log.read_text())
+        self.assertNotIn("Traceback", older + log.read_text())
+        self.assertEqual({path.name for path in folder.iterdir()}, {"chat.log", "chat.log.1"})
+
+    def test_twist(self) -> None:
+        """`twist udpchat` serves, logs and ends as twistd does."""
+        server = ServerProcess("--interface=127.0.0.1", command=[sys.executable, "-m", "twisted"])
+        self.addCleanup(server.stop)
+        member = Peer(("127.0.0.1", server.port), "member")
+        member.say("hello")
+        self.assertEqual(member.heard(), [b"member: hello"])
+        server.stop()
+        self.assertEqual(member.waiting(), [GOING_DOWN])
+        member.socket.close()
+        self.assertEqual(server.faults(), [])
+        self.assertIn("~member: hello", [record["message"] for record in server.records])
+
+
+class OptionTests(LoopbackTestCase):
+    """Options whose effect is on the wire or in the log."""
+
+    def test_echo_text_and_message_of_the_day(self) -> None:
+        """`--motd` greets, `--no-echo` sends members only what others say, `--no-log-text` logs no text."""
+        motd = self.folder() / "motd"
+        motd.write_text("Be kind.\n\x1b[31mNo shouting.\n")
+        server = self.start("--no-echo", "--no-log-text", f"--motd={motd}")
+        address = ("127.0.0.1", server.port)
+        ann, ben = self.join(address), self.join(address)
+        ann.say("ann")
+        greeting = [b"*** Be kind.", b"*** [31mNo shouting."]
+        self.assertEqual(ann.heard(), [b"ann has joined the chat", *greeting])
+        ben.say("ben")
+        ben.heard()
+        ann.say("a secret", "/me whispers", "/motd")
+        self.assertEqual(ann.heard(), [b"ben has joined the chat", *greeting])
+        self.assertEqual(ben.heard(), [b"ann: a secret", b"* ann whispers"])
+        server.stop()
+        said = [record for record in server.records if record.get("event") == "said"]
+        self.assertEqual(
+            [record["message"] for record in said], ["~ann: (not logged)", "* ~ann (not logged)"]
+        )
+        self.assertNotIn("secret", str(server.records))
+        self.assertNotIn("whispers", str(server.records))
+
+    def test_a_closed_door(self) -> None:
+        """`--plain off` answers nothing at all, and says in the log that it does not."""
+        server = self.start("--plain=off")
+        stranger = Peer(("127.0.0.1", server.port))
+        stranger.send(b"ann", b"ann\n", b"/help", b"\xff", b"")
+        server.wait_for(
+            lambda record: "--plain off" in record["message"] and "127.0.0.1" in record["message"]
+        )
+        server.stop()
+        self.assertEqual(stranger.waiting(), [])
+        stranger.socket.close()
+
+    def test_an_open_door(self) -> None:
+        """`--plain all` says at its start, as a warning, what it can be used for."""
+        server = self.start("--plain=all")
+        warning = server.wait_for(lambda record: record["level"] == "warn" and "--plain" in record["message"])
+        self.assertIn("forged", warning["message"])

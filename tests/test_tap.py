@@ -1,0 +1,290 @@
+"""Tests of `chat.server.tap`: options, and the service from its start to its end on a real socket."""
+
+from __future__ import annotations
+
+import io
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.internet.threads import deferToThread
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from chat import __version__
+from chat.server.logs import FORMATS, LEVELS
+from chat.server.protocol import IDLE_SECONDS, Settings
+from chat.server.tap import MOTD_FILE_BYTES, PLAIN, PORT, ChatService, Options, makeService
+from tests.server_process import DEADLINE
+
+
+def parse(*arguments: str) -> Options:
+    """Give the options that a command line makes."""
+    options = Options()
+    options.parseOptions(list(arguments))
+    return options
+
+
+class OptionsTests(SynchronousTestCase):
+    """The command line."""
+
+    def refused(self, *arguments: str) -> str:
+        """Give the text of the usage error that a command line is."""
+        return str(self.assertRaises(UsageError, parse, *arguments))
+
+    def test_defaults(self) -> None:
+        """Without options: port 6789 of all of IPv4, trusted networks, echo, texts in the log."""
+        options = parse()
+        self.assertEqual((options["port"], options["interface"]), (PORT, "0.0.0.0"))
+        self.assertEqual((options["log-level"], options["log-format"], options["motd"]), ("info", "text", ""))
+        self.assertEqual(options.settings(), Settings("trusted", True, True, IDLE_SECONDS))
+
+    def test_what_the_server_is_told(self) -> None:
+        """Options reach the server as its settings."""
+        options = parse("--plain=all", "--no-echo", "--no-log-text", "--idle-timeout=90")
+        self.assertEqual(options.settings(), Settings("all", False, False, 90.0))
+
+    def test_ports(self) -> None:
+        """A port is a whole number from 0 to 65535, in plain digits; the error says so."""
+        for good in ("0", "1", "6789", "65535"):
+            self.assertEqual(parse(f"--port={good}")["port"], int(good))
+        for bad in ("-1", "65536", "", "x", "6789.0", " 6789", "0x10", "６７８９", "²"):
+            text = self.refused(f"--port={bad}")
+            self.assertTrue(text.startswith("--port: "), text)
+            self.assertTrue(text.endswith("is not a whole number from 0 to 65535"), text)
+
+    def test_idle_timeouts(self) -> None:
+        """The idle time-out is between a second and a year; the error says so."""
+        for good in ("1", "1800", "31536000"):
+            self.assertEqual(parse(f"--idle-timeout={good}").settings().idle_timeout, float(good))
+        for bad in ("0", "-5", "31536001", "", "1.5", "30m", "inf", "nan"):
+            self.assertEqual(
+                self.refused(f"--idle-timeout={bad}"),
+                f"--idle-timeout: {bad!r} is not a whole number from 1 to 31536000",
+            )
+
+    def test_choices(self) -> None:
+        """Where there is a choice of words, an error lists them all."""
+        for name, allowed in (("plain", PLAIN), ("log-level", LEVELS), ("log-format", FORMATS)):
+            for good in allowed:
+                self.assertEqual(parse(f"--{name}={good}")[name], good)
+            for bad in ("", "nonsense", allowed[0].upper(), allowed[0] + " "):
+                self.assertEqual(
+                    self.refused(f"--{name}={bad}"), f"--{name}: {bad!r} is not one of {', '.join(allowed)}"
+                )
+
+    def test_interfaces(self) -> None:
+        """An interface is a numeric address of either family; the error names the two wildcards."""
+        for good in ("0.0.0.0", "127.0.0.1", "::", "::1", "fd00::2"):
+            self.assertEqual(parse("-i", good)["interface"], good)
+        for bad in ("", "localhost", "eth0", "256.0.0.1", "127.1", "::1::", "[::1]", "127.0.0.1:6789"):
+            self.assertEqual(
+                self.refused(f"--interface={bad}"),
+                f"--interface: {bad!r} is not an IP address; 0.0.0.0 is all of IPv4, :: everything",
+            )
+
+        self.assertIn("use ::", self.refused("--interface=fe80::1%eth0"))
+
+    def test_huge_numbers(self) -> None:
+        """A number of more digits than Python converts is out of range like any other."""
+        self.assertIn("0 to 65535", self.refused("--port=" + "9" * 5000))
+
+    def test_what_is_no_option(self) -> None:
+        """An option that does not exist, and words that belong to none, are refused."""
+        self.assertIn("--nonsense", self.refused("--nonsense"))
+        self.refused("6789")
+
+    def test_version(self) -> None:
+        """`--version` prints udpchat's version, and that is all."""
+        out = io.StringIO()
+        self.patch(sys, "stdout", out)
+        self.assertEqual(self.assertRaises(SystemExit, parse, "--version").code, 0)
+        self.assertEqual(out.getvalue(), f"udpchat {__version__}\n")
+
+    def test_help_names_every_option(self) -> None:
+        """The usage text has a line for every option, with its default."""
+        usage: str = parse().getUsage()
+        parameters: Any = Options.optParameters
+        flags: Any = Options.optFlags
+        for parameter in parameters:
+            self.assertIn(f"--{parameter[0]}=", usage)
+            self.assertIn(f"[default: {parameter[2]}]", " ".join(usage.split()))
+        for flag in flags:
+            self.assertIn(f"--{flag[0]} ", usage)
+
+
+class MotdTests(SynchronousTestCase):
+    """The message of the day's file."""
+
+    def setUp(self) -> None:
+        """Make a folder that is gone afterwards."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = Path(folder.name) / "motd"
+
+    def test_lines_are_cleaned(self) -> None:
+        """Escape sequences and other controls are taken out; lines stay lines."""
+        self.file.write_text("\n\x1b[31mBe kind\x07.\r\n\tNo sh\u202eouting.\n\n")
+        self.assertEqual(parse(f"--motd={self.file}")["motd"], "[31mBe kind.\n No shouting.")
+
+    def test_an_empty_file(self) -> None:
+        """An empty file is no message of the day."""
+        self.file.write_bytes(b"")
+        self.assertEqual(parse(f"--motd={self.file}")["motd"], "")
+
+    def test_the_longest_file(self) -> None:
+        """A file of just the greatest length is read whole; a byte more is refused, naming the limit."""
+        self.file.write_bytes(b"x" * MOTD_FILE_BYTES)
+        self.assertEqual(len(parse(f"--motd={self.file}")["motd"]), MOTD_FILE_BYTES)
+        self.file.write_bytes(b"x" * (MOTD_FILE_BYTES + 1))
+        error = self.assertRaises(UsageError, parse, f"--motd={self.file}")
+        self.assertEqual(str(error), f"--motd: {self.file} is longer than {MOTD_FILE_BYTES} bytes")
+
+    def test_files_that_cannot_be_read(self) -> None:
+        """A file that is missing, is a folder or is not text is refused, with the reason."""
+        for path, reason in ((self.file, "No such file"), (self.file.parent, "Is a directory")):
+            error = self.assertRaises(UsageError, parse, f"--motd={path}")
+            self.assertIn(f"--motd: cannot read {path}: {reason}", str(error))
+        self.file.write_bytes(b"caf\xe9")
+        error = self.assertRaises(UsageError, parse, f"--motd={self.file}")
+        self.assertEqual(str(error), f"--motd: {self.file} is not UTF-8 text")
+
+
+class ServiceTests(TestCase):
+    """The service in this process, on the reactor that trial runs."""
+
+    timeout = DEADLINE
+
+    def setUp(self) -> None:
+        """Put the reactor on the clock that the service chooses, and back afterwards; watch the log."""
+        from twisted.internet import reactor
+
+        clock: Any = reactor
+        self.addCleanup(setattr, clock, "seconds", clock.seconds)
+        clock.seconds = time.monotonic
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        self.events: list[LogEvent] = []
+        watch: Any = self.events.append
+        globalLogPublisher.addObserver(watch)
+        self.addCleanup(globalLogPublisher.removeObserver, watch)
+
+    def service(self, *arguments: str) -> ChatService:
+        """Make a service on 127.0.0.1, which is stopped at the test's end."""
+        service = makeService(parse("--interface=127.0.0.1", *arguments))
+        self.addCleanup(self.stop, service)
+        return service
+
+    def stop(self, service: ChatService) -> Deferred[None] | None:
+        """Stop a service that runs."""
+        return service.stopService() if service.running else None
+
+    def listening(self) -> list[int]:
+        """Give the port of every time that a service has said that it listens."""
+        return [event["port"] for event in self.events if "listens on" in str(event.get("log_format"))]
+
+    def client(self, port: int) -> socket.socket:
+        """Give a socket that speaks to `port`."""
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(client.close)
+        client.settimeout(DEADLINE)
+        client.connect(("127.0.0.1", port))
+        return client
+
+    def read(self, client: socket.socket) -> Deferred[bytes]:
+        """Give the next datagram, while the reactor runs."""
+        return deferToThread(client.recv, 65_535)
+
+    def assert_free(self, port: int) -> None:
+        """Assert that nothing listens on `port`."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", port))
+
+    async def test_a_life(self) -> None:
+        """It starts, answers, says good-bye to its members when it is stopped, and frees the port."""
+        service = self.service("--port=0")
+        self.assertTrue(IService.providedBy(service))
+        service.startService()
+        (port,) = self.listening()
+        plain, terminal, stranger = (self.client(port) for _ in range(3))
+        stranger.send(b"\n")
+        plain.send(b"ann")
+        self.assertEqual(await self.read(plain), b"ann has joined the chat")
+        terminal.send(b"ben\n")
+        self.assertEqual(await self.read(terminal), b"ben has joined the chat\n")
+        self.assertEqual(await self.read(plain), b"ben has joined the chat")
+        await maybeDeferred(service.stopService)
+        self.assertEqual(plain.recv(100), b"server is going down")
+        self.assertEqual(terminal.recv(100), b"server is going down\n")
+        for client in (plain, terminal, stranger):
+            client.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                client.recv(100)
+        self.assert_free(port)
+
+    def test_nothing_is_bound_before_the_start(self) -> None:
+        """Making the service opens no socket."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", 0))
+            self.service(f"--port={other.getsockname()[1]}")
+        self.assertEqual(self.listening(), [])
+
+    def test_both_starts_bind_once(self) -> None:
+        """twistd calls both starts, twist only the second: either way there is one socket."""
+        service = self.service("--port=0")
+        service.privilegedStartService()
+        service.startService()
+        self.assertEqual(len(self.listening()), 1)
+
+    @inlineCallbacks
+    def test_starting_again(self) -> Generator[Deferred[None], None, None]:
+        """A service that was stopped can be stopped once more, and started once more."""
+        service = self.service("--port=0")
+        for _ in range(2):
+            service.startService()
+            yield service.stopService()
+        yield service.stopService()
+        self.assertEqual(len(self.listening()), 2)
+
+    def test_stopping_what_never_started(self) -> None:
+        """A service that never listened can be stopped."""
+        self.assertIsNone(self.successResultOf(self.service("--port=0").stopService()))
+
+    def test_a_port_in_use(self) -> None:
+        """A port in use ends the program with one line that says which, why and what to do."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", 0))
+            port = other.getsockname()[1]
+            said = io.StringIO()
+            self.patch(sys, "__stderr__", said)
+            service = makeService(parse("--interface=127.0.0.1", f"--port={port}"))
+            self.assertEqual(self.assertRaises(SystemExit, service.startService).code, 1)
+        self.assertEqual(
+            said.getvalue(),
+            f"udpchat: cannot listen on 127.0.0.1 port {port}: Address already in use"
+            " (something listens there already; choose another port with --port)\n",
+        )
+
+    def test_an_address_that_is_not_ours(self) -> None:
+        """An address of another machine ends the program with a line that names the option."""
+        said = io.StringIO()
+        self.patch(sys, "__stderr__", said)
+        service = makeService(parse("--interface=192.0.2.1", "--port=0"))  # RFC 5737: nobody's
+        self.assertEqual(self.assertRaises(SystemExit, service.startService).code, 1)
+        self.assertIn("192.0.2.1 port 0", said.getvalue())
+        self.assertIn("--interface", said.getvalue())
+
+    def test_what_is_said_at_the_start(self) -> None:
+        """Where it listens, and what is unusual about who may join, are said in the log."""
+        for plain, level in (("all", "warn"), ("off", "warn")):
+            self.service("--port=0", f"--plain={plain}").startService()
+            said = [e for e in self.events if f"--plain {plain}" in str(e.get("log_format"))]
+            self.assertEqual([event["log_level"].name for event in said], [level])
+        self.assertEqual(len(self.listening()), 2)
