@@ -15,7 +15,11 @@ from chat.errors import RequestRejected
 
 NICK_CHARS = 24  # fits beside a message on an 80 column terminal
 NICK_BYTES = 64  # 24 characters of most scripts; keeps a rendered line within 1,024 bytes
+MAX_ASKED_NICK = 2 * NICK_CHARS  # before preparation, which may join characters but takes quadratic time
 MARKS_A_BASE = 4  # no living script needs more, and a tower of marks covers the lines above
+
+# Normalising sorts runs of marks, in quadratic time: UAX #15, section 13 (Stream-Safe Text) allows 30.
+_MARKS_TO_SORT = 30
 
 # Categories that move the cursor, break the line or mean nothing: controls (C0, C1, escape sequences begin
 # with one), line and paragraph separators, surrogates, unassigned code points.
@@ -54,15 +58,28 @@ def clean_text(text: str) -> str:
         for char in text.replace("\t", " ")
         if unicodedata.category(char) not in _UNSAFE_CATEGORIES and char not in _BIDI_CONTROLS
     )
-    return _limit_marks(unicodedata.normalize("NFC", kept))
+    return _limit_marks(unicodedata.normalize("NFC", _limit_marks(kept, _MARKS_TO_SORT)), MARKS_A_BASE)
 
 
-def _limit_marks(text: str) -> str:
+def is_blank(text: str) -> bool:
+    """Say whether nobody would see anything of `text`: white space and format characters only."""
+    return all(char.isspace() or unicodedata.category(char) == "Cf" for char in text)
+
+
+def nick_key(text: str) -> str:
+    """Give the key that `text` would have among nicks, for looking one up; never refuses."""
+    try:
+        return str(_COMPARED.enforce(text[:MAX_ASKED_NICK]))
+    except UnicodeEncodeError:
+        return text.casefold()
+
+
+def _limit_marks(text: str, most: int) -> str:
     kept: list[str] = []
     marks = 0
     for char in text:
         marks = marks + 1 if unicodedata.category(char)[0] == "M" else 0
-        if marks <= MARKS_A_BASE:
+        if marks <= most:
             kept.append(char)
     return "".join(kept)
 
@@ -73,9 +90,11 @@ def check_nick(text: str) -> Nick:
     Letters, marks, digits and `_-.` only, a letter or digit first, at most 24 characters and 64 bytes of
     UTF-8; prepared and compared by RFC 8266, so that Bob, BOB and full-width Bob are one nick.
     """
+    if len(text) > MAX_ASKED_NICK:
+        raise RequestRejected("NICK_INVALID", f"a nick has at most {NICK_CHARS} characters")
     try:
         shown = _SHOWN.enforce(text)
-        key = _COMPARED.enforce(text)
+        key = _COMPARED.enforce(shown)  # of what is shown: some characters fold to what they do not look like
     except UnicodeEncodeError:
         raise RequestRejected("NICK_INVALID", "a nick has letters, digits and _-. only") from None
     if len(shown) > NICK_CHARS or len(shown.encode()) > NICK_BYTES:

@@ -17,7 +17,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
-from itertools import count
 from pathlib import Path
 from threading import Condition, Thread
 from typing import IO, Any
@@ -38,7 +37,6 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from twisted.scripts.twistd import run
 run()
 """
-_fences = count(1)
 
 
 def twistd(*arguments: str) -> list[str]:
@@ -182,16 +180,17 @@ class Peer:
         return self.socket.recv(65_535)
 
     def heard(self) -> list[bytes]:
-        """Give every datagram that a member was sent before the server took this call's question.
+        """Give every datagram that this peer was sent before the server took this call's question.
 
-        The question is a /help that no other asks; its answer comes behind everything sent before it.
+        The question is a reserved nick from a stranger: when that is refused, whatever the server wrote
+        before lies in this peer's queue, for loopback delivers at once.
         """
-        topic = f"fence{next(_fences)}"
-        self.say(f"/help {topic}")
-        heard = []
-        while topic.encode() not in (datagram := self.read()):
-            heard.append(datagram)
-        return heard
+        with socket.socket(self.socket.family, socket.SOCK_DGRAM) as stranger:
+            stranger.settimeout(DEADLINE)
+            stranger.connect(self.socket.getpeername())
+            stranger.send(b"server")
+            stranger.recv(65_535)
+        return self.waiting()
 
     def waiting(self) -> list[bytes]:
         """Give what lies in the socket's queue now, without waiting for more."""

@@ -30,12 +30,13 @@ class MemoryPort:
         self.errors: dict[Addr, OSError] = {}
         self.every_error: OSError | None = None
 
-    def send(self, datagram: bytes, peers: Iterable[Peer]) -> list[tuple[Peer, OSError]]:
+    def send(self, datagram: bytes, peers: Iterable[Peer], now: float) -> list[tuple[Peer, OSError]]:
         """Keep `datagram` once for each peer, and give those that a test wants to fail."""
         failed = []
         for peer in peers:
             error = self.every_error or self.errors.get(peer.addr)
             if error is not None:
+                peer.failing_since = now if peer.failing_since is None else peer.failing_since
                 failed.append((peer, error))
             else:
                 peer.failing_since = None

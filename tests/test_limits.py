@@ -72,6 +72,7 @@ class FaultLogTests(SynchronousTestCase):
         for _ in range(1000):
             faults.note("a bad datagram", ADDR, "not UTF-8 at byte 0")
         faults.note("a failed write", ("::1", 5, 0, 0))
+        faults.note("a failure of the store", None, "disk full")
         now[0] = 10.0
         faults.note("a bad datagram", ADDR)
         self.assertEqual(
@@ -79,6 +80,7 @@ class FaultLogTests(SynchronousTestCase):
             [
                 "a bad datagram from 192.0.2.1:4000: not UTF-8 at byte 0",
                 "a failed write from [::1]:5: ignored",
+                "a failure of the store: disk full",
                 "a bad datagram from 192.0.2.1:4000: ignored (999 more of the kind since the last line)",
             ],
         )

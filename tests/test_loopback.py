@@ -213,8 +213,8 @@ class InputTests(LoopbackTestCase):
         reader.heard()
         writer.send(b"x" * 16_384)
         (notice,) = writer.heard()
-        self.assertTrue(notice.startswith(b"*** "), notice)
-        self.assertIn(b"16384", notice)
+        self.assertTrue(notice.startswith(b"-!- "), notice)
+        self.assertIn(b"too long", notice)
         self.assertEqual(reader.heard(), [])
 
     def test_nothing_is_nothing(self) -> None:
@@ -238,7 +238,7 @@ class InputTests(LoopbackTestCase):
         for peer in (stranger, writer):
             peer.send(b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80")
         (notice,) = writer.heard()
-        self.assertTrue(notice.startswith(b"*** "), notice)
+        self.assertTrue(notice.startswith(b"-!- "), notice)
         self.assertEqual(reader.heard(), [])
         self.assertEqual(stranger.waiting(), [])
 
@@ -264,7 +264,7 @@ class FloodTests(LoopbackTestCase):
         b"exit", b"X", b"\n", b"\r\n", b" ", b"", b"/me", b"/names", b"/help", b"/quit", b"//", b"/motd x",
         b"\xff", b"\xc3", b"\xf0\x9f\x8e\x88", b"\xcc\x81" * 9, b"\x1b[31m", b"\x00", b"\xe2\x80\xae",
         b"bob", b"{0.__class__}", b"%s%n", b"nama ini sudah diambil", GOING_DOWN, b" has joined the chat",
-        b"*** ", b": ", b"\x16\xfe\xfd\x00\x00", b"canary", b"\x93\x01\x02",
+        b"-!- ", b": ", b"\x16\xfe\xfd\x00\x00", b"canary", b"\x93\x01\x02",
         b"x" * 899, b"\xe6\x97\xa5" * 400,
     )  # fmt: skip
     legitimate = re.compile(r"\A([^\s*:]+( has (joined|left) the chat|: .*)|\* [^\s*:]+ .*)\Z")
@@ -382,7 +382,7 @@ class TwoServersTests(LoopbackTestCase):
             (b"watcher4", 1),
             (b"two words\n", 1),
             (b"exit", 0),
-            (b"*** hello", 0),
+            (b"-!- hello", 0),
             (GOING_DOWN, 0),
             (b"nama ini sudah diambil", 0),
             (b"mallory has joined the chat", 0),
@@ -561,7 +561,7 @@ class OptionTests(LoopbackTestCase):
         address = ("127.0.0.1", server.port)
         ann, ben = self.join(address), self.join(address)
         ann.say("ann")
-        greeting = [b"*** Be kind.", b"*** [31mNo shouting."]
+        greeting = [b"-!- Be kind.", b"-!- [31mNo shouting."]
         self.assertEqual(ann.heard(), [b"ann has joined the chat", *greeting])
         ben.say("ben")
         ben.heard()

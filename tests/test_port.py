@@ -20,6 +20,7 @@ from chat.server.port import (
     REST_A_WRITE,
     REST_LEAST,
     REST_MOST,
+    WRITES_A_TURN,
     UdpPort,
 )
 from chat.wire.text import TextSession
@@ -49,6 +50,7 @@ class Recorder(DatagramProtocol):
         self.spoken_to: list[bytes] = []
         self.turns: list[int] = []
         self.bad = b""  # a datagram that makes this protocol raise
+        self.at_each: Callable[[], object] = lambda: None
         self.at_turns_end: Callable[[], object] = lambda: None
 
     def datagramReceived(self, datagram: bytes, addr: Addr) -> None:
@@ -58,6 +60,7 @@ class Recorder(DatagramProtocol):
         self.datagrams.append(datagram)
         self.senders.append(addr)
         self.spoken_to.append(self.transport.spoken_to)
+        self.at_each()
 
     def turn_ended(self) -> None:
         """Note how many came in this turn."""
@@ -113,7 +116,7 @@ class PortTests(TestCase):
         """Answer whoever sent the last datagram; give the recipient that this took."""
         addr = recorder.senders[-1]
         answered = peer(addr, port.reply_source(addr, recorder.spoken_to[-1]))
-        self.assertEqual(port.send(b"answer", [answered]), [])
+        self.assertEqual(port.send(b"answer", [answered], 0.0), [])
         return answered
 
     def test_at_most_64_datagrams_a_turn(self) -> None:
@@ -221,7 +224,7 @@ class PortTests(TestCase):
         no_port, broadcast, family = (
             peer(("127.0.0.1", 0)), peer(("255.255.255.255", 9)), peer(("::1", 9))
         )  # fmt: skip
-        failed = port.send(b"line", [first, no_port, broadcast, family, last])
+        failed = port.send(b"line", [first, no_port, broadcast, family, last], 0.0)
         self.assertEqual([client.recv(100) for client in clients], [b"line", b"line"])
         self.assertEqual([failing for failing, _ in failed], [no_port, broadcast, family])
         self.assertEqual([error.errno for _, error in failed[:2]], [errno.EINVAL, errno.EACCES])
@@ -234,7 +237,7 @@ class PortTests(TestCase):
         port.doRead()
         answered = self.answer(port, recorder)
         hopeless = peer(("127.0.0.1", 0), answered.source)
-        ((failing, error),) = port.send(b"line", [hopeless, answered])
+        ((failing, error),) = port.send(b"line", [hopeless, answered], 0.0)
         self.assertIs(failing, hopeless)
         self.assertEqual(error.errno, errno.EINVAL)
         self.assertEqual([client.recv(100), client.recv(100)], [b"answer", b"line"])
@@ -244,7 +247,7 @@ class PortTests(TestCase):
         port, _, number = self.listen("127.0.0.1")
         well = peer(self.client(("127.0.0.1", number)).getsockname(), failing_since=1.0)
         ill = peer(("127.0.0.1", 0), failing_since=1.0)
-        port.send(b"line", [well, ill])
+        port.send(b"line", [well, ill], 0.0)
         self.assertEqual([well.failing_since, ill.failing_since], [None, 1.0])
 
     def test_a_port_knows_itself(self) -> None:
@@ -274,6 +277,38 @@ class PortTests(TestCase):
         self.assertEqual(recorder.turns, [2])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
+    def test_a_failure_at_the_end_of_a_turn(self) -> None:
+        """A protocol that raises when it sends does not take the socket with it."""
+        port, recorder, number = self.listen("127.0.0.1")
+
+        def fail() -> None:
+            raise ValueError("a bug of ours")
+
+        recorder.at_turns_end = fail
+        client = self.client(("127.0.0.1", number))
+        for datagram in (b"one", b"two"):
+            client.send(datagram)
+            port.doRead()
+        self.assertEqual(recorder.datagrams, [b"one", b"two"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+
+    def test_much_to_write_ends_a_turn(self) -> None:
+        """After 4,000 writes the timers have their turn, whatever still waits to be read."""
+        port, recorder, number = self.listen("127.0.0.1")
+        client = self.client(("127.0.0.1", number))
+        crowd = [peer(("127.0.0.1", 0))] * WRITES_A_TURN  # nobody can be sent anything at port 0
+        recorder.at_each = lambda: port.send(b"line", crowd, 0.0)
+        for _ in range(3):
+            client.send(b"paste")
+        port.doRead()
+        self.assertEqual(recorder.turns, [1])
+
+    def test_a_group_is_no_source(self) -> None:
+        """What was sent to a multicast group is answered from an address of the machine's own."""
+        port, _, _ = self.listen("::")
+        group = socket.inet_pton(socket.AF_INET6, "ff02::1") + bytes(4)
+        self.assertEqual(port.reply_source(("::1", 9, 0, 0), group), [])
+
     async def test_it_reads_again_after_a_rest(self) -> None:
         """What is sent while the port rests is taken when it wakes."""
         port, recorder, number = self.listen("127.0.0.1")
@@ -283,7 +318,7 @@ class PortTests(TestCase):
 
         def turn_ended() -> None:
             if recorder.datagrams == [b"first"]:
-                port.send(b"line", crowd)
+                port.send(b"line", crowd, 0.0)
                 client.send(b"second")
             elif not second.called:
                 second.callback(None)
@@ -298,7 +333,7 @@ class PortTests(TestCase):
         """A port that is closed while it rests does not wake up any more."""
         port, recorder, number = self.listen("127.0.0.1")
         client = self.client(("127.0.0.1", number))
-        recorder.at_turns_end = lambda: port.send(b"line", [peer(client.getsockname())] * 100)
+        recorder.at_turns_end = lambda: port.send(b"line", [peer(client.getsockname())] * 100, 0.0)
         client.send(b"first")
         clock = IReactorTime(real_reactor())
         timers = clock.getDelayedCalls()
@@ -331,7 +366,7 @@ class RestTests(SynchronousTestCase):
     def turn(self, writes: int, waiting: int = 1) -> None:
         """Let a turn begin with `waiting` datagrams and write `writes` at its end."""
         crowd = [peer(self.client.getsockname())] * writes
-        self.recorder.at_turns_end = lambda: self.port.send(b"line", crowd)
+        self.recorder.at_turns_end = lambda: self.port.send(b"line", crowd, 0.0)
         for _ in range(waiting):
             self.client.send(b"question")
         self.port.doRead()

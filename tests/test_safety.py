@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RequestRejected
-from chat.safety import MARKS_A_BASE, NICK_BYTES, NICK_CHARS, check_nick, clean_text
+from chat.safety import MARKS_A_BASE, NICK_BYTES, NICK_CHARS, check_nick, clean_text, is_blank, nick_key
 
 
 class CleanTextTests(SynchronousTestCase):
@@ -40,6 +40,16 @@ class CleanTextTests(SynchronousTestCase):
     def test_marks_are_limited(self) -> None:
         """A tower of combining marks is cut to four on each base."""
         self.assertEqual(clean_text("a" + "\u0315" * 50 + "b\u0315"), "a" + "\u0315" * 4 + "b\u0315")
+
+    def test_a_tower_costs_nothing(self) -> None:
+        """Marks that normalising would sort for seconds are cut before it."""
+        self.assertEqual(len(clean_text("a" + "\u0315" * 30_000 + "\u0316" * 30_000)), 5)
+
+    def test_blank(self) -> None:
+        """White space and format characters are nothing to see; anything else is something."""
+        for text in ("", " ", "\u3000", "\u200b\u200e"):
+            self.assertTrue(is_blank(text))
+        self.assertFalse(is_blank(" x "))
 
     def test_result_is_normalised(self) -> None:
         """What looks the same is the same (NFC), also where a removed character stood in between."""
@@ -73,6 +83,21 @@ class CheckNickTests(SynchronousTestCase):
         keys = {check_nick(nick).key for nick in ("Bob", "BOB", "bob", "\uff22\uff4f\uff42", " bob ")}
         self.assertEqual(keys, {"bob"})
         self.assertEqual(check_nick("Rene\u0301").key, check_nick("ren\u00e9").key)
+
+    def test_what_looks_the_same_is_the_same(self) -> None:
+        """A nick is compared as it is shown: the lunate sigma is shown as the other one."""
+        self.assertEqual(
+            check_nick("\u03a3\u03bf\u03c6\u03b9\u03b1"), check_nick("\u03f9\u03bf\u03c6\u03b9\u03b1")
+        )
+
+    def test_looking_up(self) -> None:
+        """Any text has a key to look for, that of the nick where it is one."""
+        self.assertEqual(nick_key("Ｂｏｂ"), "bob")
+        self.assertEqual(nick_key("No Nick\x00"), "no nick\x00")
+
+    def test_a_huge_nick_costs_nothing(self) -> None:
+        """What is far too long is refused before it is prepared."""
+        self.assertEqual(self.rejected("\u0660" * 20_000), "NICK_INVALID")
 
     def test_shown_as_it_was_chosen(self) -> None:
         """The case that somebody chose is kept for showing."""

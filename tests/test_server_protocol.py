@@ -127,14 +127,14 @@ class TalkTests(ServerTests):
         self.wire.send(ANN, b"/names", b"/nonsense", b"/help quit")
         self.assertEqual(self.wire.take(BOB), [])
         told = self.wire.take(ANN)
-        self.assertEqual(told[0], b"*** 2 here (~ is not verified): ~ann ~bob")
+        self.assertEqual(told[0], b"-!- 2 here (~ is not verified): ~ann ~bob")
         self.assertEqual(len(told), 4)
 
     def test_motd(self) -> None:
         """The message of the day follows the joined line."""
         wire = Wire(hub=Hub("be nice"))
         wire.send(ANN, b"ann")
-        self.assertEqual(wire.take(ANN), [b"ann has joined the chat", b"*** be nice"])
+        self.assertEqual(wire.take(ANN), [b"ann has joined the chat", b"-!- be nice"])
 
     def test_going_down(self) -> None:
         """Everybody is told so, in the form each wants it, and nothing goes on behind."""
@@ -251,22 +251,26 @@ class HostileTests(ServerTests):
             self.assertEqual((one.take(addr_two), two.port.written), ([], []))
 
     def test_two_servers_that_are_members_of_each_other(self) -> None:
-        """Two forged datagrams do that; what anybody says then comes back once at most, not for ever."""
-        one, two = Wire(), Wire()
-        addr_one, addr_two = ("10.0.0.8", 6789), ("10.0.0.9", 6789)
-        one.send(ANN, b"ann")
-        one.send(addr_two, b"bob")
-        two.send(addr_one, b"eve")
-        one.port.written.clear()
-        for said in (b"hi", b"/me waves", b"bob: hi", b"eve: hi", b"exit"):
-            one.send(ANN, said)
-            for _ in range(20):
-                for datagram in one.take(addr_two):
-                    two.send(addr_one, datagram)
-                for datagram in two.take(addr_one):
-                    one.send(addr_two, datagram)
-            self.assertLessEqual(len(one.take(ANN)), 3)
-            self.assertEqual((one.take(addr_two), two.port.written), ([], []))
+        """Two forged datagrams make them that, with a store that fails too; it ends where it begins."""
+        for error in (None, StoreError("disk full")):
+            store = BrokenStore(lambda: START)
+            one, two = Wire(), Wire(store=store)
+            addr_one, addr_two = ("10.0.0.8", 6789), ("10.0.0.9", 6789)
+            one.send(ANN, b"ann")
+            one.send(addr_two, b"bob")
+            two.send(addr_one, b"eve")
+            store.error = error
+            for said in (b"hi", b"/me waves", b"bob: hi", b"eve: hi", b"exit"):
+                one.send(ANN, said)
+                for _ in range(300):
+                    for datagram in one.take(addr_two):
+                        two.send(addr_one, datagram)
+                    for datagram in two.take(addr_one):
+                        one.send(addr_two, datagram)
+                    one.clock.advance(0.02)
+                    two.clock.advance(0.02)
+                self.assertLessEqual(len(one.take(ANN)), 5)
+                self.assertEqual((one.take(addr_two), two.port.written), ([], []))
 
     def test_our_own_address(self) -> None:
         """A datagram forged from the server's own address, or from port 0, is dropped."""
@@ -393,6 +397,32 @@ class UnreachableTests(ServerTests):
             for addr in (ANN, BOB, EVE):
                 self.assertEqual(self.wire.take(addr), [b"ann: back"])
 
+    def test_our_own_address_went_away(self) -> None:
+        """EINVAL for an answer's pinned source says nothing of the peer: the kernel chooses from then on."""
+        self.wire.port.spoken_to = b"second address"
+        self.wire.send(BOB, b"1")
+        self.wire.port.errors[BOB] = OSError(errno.EINVAL, "Invalid argument")
+        self.wire.send(ANN, b"2")
+        del self.wire.port.errors[BOB]
+        self.wire.port.written.clear()
+        self.wire.send(ANN, b"3")
+        self.assertEqual(self.wire.take(BOB), [b"ann: 3"])
+        self.assertEqual(self.wire.port.sources[BOB], [])
+
+    def test_one_loss_among_successes(self) -> None:
+        """A write that fails and one that succeeds in the same turn are no minute of failure."""
+        self.wire.port.errors[BOB] = OSError(errno.EAGAIN, "again")
+        self.wire.send(ANN, b"1")
+        self.wire.port.errors.clear()
+        self.wire.send(ANN, b"2")
+        self.wire.clock.advance(UNREACHABLE_SECONDS + 1)
+        self.wire.port.errors[BOB] = OSError(errno.EAGAIN, "again")
+        self.wire.send(ANN, b"3")
+        self.wire.port.errors.clear()
+        self.wire.port.written.clear()
+        self.wire.send(ANN, b"4")
+        self.assertEqual(self.wire.take(BOB), [b"ann: 4"])
+
     def test_nothing_but_failure_for_a_minute(self) -> None:
         """Then the peer is gone; one write that succeeds begins the minute anew."""
         self.wire.port.errors[BOB] = OSError(errno.EHOSTUNREACH, "No route to host")
@@ -426,6 +456,32 @@ class StoreTests(SynchronousTestCase):
         store.go_on()
         self.assertEqual(wire.take(ANN), [b"bob: two", b"bob has left the chat"])
 
+    def test_silence_while_the_store_is_slow(self) -> None:
+        """Who comes back before its leave was carried out has never left, and its line is no nick."""
+        store = SlowStore()
+        wire = Wire(store=store)
+        wire.send(ANN, b"ann")
+        wire.send(BOB, b"bob", b"one")
+        wire.clock.advance(900)
+        wire.send(ANN, b"/names")
+        wire.clock.advance(901)
+        wire.port.written.clear()
+        wire.send(BOB, b"two")
+        self.assertEqual(wire.take(BOB), [])
+        store.go_on()
+        store.go_on()
+        self.assertEqual(wire.take(ANN), [b"bob: one", b"bob: two"])
+
+    def test_an_answer_after_the_end(self) -> None:
+        """What a store answers after the port was closed is sent to nobody."""
+        store = SlowStore()
+        wire = Wire(store=store)
+        wire.send(ANN, b"ann", b"one")
+        wire.port.written.clear()
+        wire.server.stopProtocol()
+        store.go_on()
+        self.assertEqual(wire.port.written, [])
+
     def test_a_failing_store(self) -> None:
         """The author is told, nobody else sees anything, the server lives, and so does the talk."""
         store = BrokenStore(lambda: START)
@@ -437,7 +493,7 @@ class StoreTests(SynchronousTestCase):
         wire.send(BOB, b"lost")
         self.assertEqual(wire.take(ANN), [])
         (told,) = wire.take(BOB)
-        self.assertIn(b"disk full", told)
+        self.assertIn(b"the store failed", told)
         store.error = None
         wire.send(BOB, b"kept")
         self.assertEqual(wire.take(ANN), [b"bob: kept"])

@@ -142,11 +142,21 @@ class MotdTests(SynchronousTestCase):
 
     def test_the_longest_file(self) -> None:
         """A file of just the greatest length is read whole; a byte more is refused, naming the limit."""
-        self.file.write_bytes(b"x" * MOTD_FILE_BYTES)
-        self.assertEqual(len(parse(f"--motd={self.file}")["motd"]), MOTD_FILE_BYTES)
+        self.file.write_bytes((b"x" * 511 + b"\n") * (MOTD_FILE_BYTES // 512))
+        self.assertEqual(len(parse(f"--motd={self.file}")["motd"]), MOTD_FILE_BYTES - 1)
         self.file.write_bytes(b"x" * (MOTD_FILE_BYTES + 1))
         error = self.assertRaises(UsageError, parse, f"--motd={self.file}")
         self.assertEqual(str(error), f"--motd: {self.file} is longer than {MOTD_FILE_BYTES} bytes")
+
+    def test_many_or_long_lines(self) -> None:
+        """Every line is a datagram of its own: 32 lines of 900 bytes are the most."""
+        for fine in (b"x\n" * 32, b"x" * 900):
+            self.file.write_bytes(fine)
+            parse(f"--motd={self.file}")
+        for bad in (b"x\n" * 33, b"x" * 901):
+            self.file.write_bytes(bad)
+            error = self.assertRaises(UsageError, parse, f"--motd={self.file}")
+            self.assertIn("32 lines of 900 bytes", str(error))
 
     def test_files_that_cannot_be_read(self) -> None:
         """A file that is missing, is a folder or is not text is refused, with the reason."""

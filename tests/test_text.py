@@ -109,7 +109,7 @@ class EnteringTests(Conversation):
         )
         self.session.send(Welcome("udpchat", "bot", "hello"), 0)
         self.assertIs(self.session.state, State.LEFT)
-        self.assertEqual(self.said(), [b"*** hello\n"])
+        self.assertEqual(self.said(), [b"-!- hello\n"])
 
     def test_refused_nick(self) -> None:
         """The answer is those 22 bytes and nothing more, whatever else the datagram held."""
@@ -125,7 +125,7 @@ class EnteringTests(Conversation):
         """When it is not the nick that is wrong, the peer is told what is."""
         self.hear(b"bob\n")
         self.session.send(Rejected(0, "FULL", "the chat is full"), 0)
-        self.assertEqual(self.said(), [b"*** the chat is full\n"])
+        self.assertEqual(self.said(), [b"-!- the chat is full\n"])
 
     def test_a_stranger_is_not_answered_to_what_is_no_nick(self) -> None:
         """`exit`, our own notices and what is not UTF-8 call for no answer and leave no trace."""
@@ -164,7 +164,7 @@ class MemberTests(Conversation):
         self.session.send(Rejected(1, "BUSY", "too fast"), 0)
         self.hear(b"\r\n")
         self.session.send(Rejected(1, "BUSY", "too fast"), 0)
-        self.assertEqual(self.said(), [b"*** too fast", b"*** too fast\n"])
+        self.assertEqual(self.said(), [b"-!- too fast", b"-!- too fast\n"])
 
     def test_slashes(self) -> None:
         """One slash is a command, two say a text that begins with one."""
@@ -177,8 +177,8 @@ class MemberTests(Conversation):
         """Help is answered at once; an unknown command is an error and no text."""
         self.assertEqual(self.hear(b"/help me", b"/fly"), [])
         told = self.said()
-        self.assertEqual(told[0], b"*** /me <action> - say what you do: * you wave")
-        self.assertTrue(told[1].startswith(b"*** unknown command /fly"), told)
+        self.assertEqual(told[0], b"-!- /me <action> - say what you do: * you wave")
+        self.assertTrue(told[1].startswith(b"-!- unknown command /fly"), told)
 
     def test_long_texts_are_not_passed_on(self) -> None:
         """900 bytes pass, 901 give one notice, and the lines around them are not affected."""
@@ -196,26 +196,68 @@ class MemberTests(Conversation):
         """A flood of mistakes is not a flood of notices: one a second."""
         for _ in range(100):
             self.assertRaises(RemoteProtocolError, self.hear, b"\xff", now=5)
-        self.hear(b"/fly", now=5.9)
+        self.assertRaises(RemoteProtocolError, self.hear, b"\xff", now=5.9)
         self.assertEqual(len(self.said()), 1)
-        self.hear(b"/fly", now=6)
+        self.assertRaises(RemoteProtocolError, self.hear, b"\xff", now=6)
         self.assertEqual(len(self.said()), 1)
 
     def test_a_huge_paste_is_cut(self) -> None:
         """256 lines of a datagram are taken; the sender is told that there were more."""
         self.assertEqual(len(self.hear(b"x\n" * 300)), LINES_A_DATAGRAM)
         self.assertEqual(len(self.said()), 1)
-
-    def test_own_words_that_come_back(self) -> None:
-        """What another server makes of a member's own words is dropped; addressing somebody is not."""
-        self.assertEqual(
-            self.hear(b"eve: bob: hi", b"eve: bob has joined the chat", b"eve: bob has left the chat"), []
-        )
+        self.assertEqual(len(self.hear(b"x\n" * LINES_A_DATAGRAM, now=9)), LINES_A_DATAGRAM)
         self.assertEqual(self.said(), [])
-        texts = ["bob: hi", "alice: hi", "eve: alice: hi", "I am bob: really"]
-        self.assertEqual(
-            self.hear(*(text.encode() for text in texts)), [say(n, text) for n, text in enumerate(texts, 1)]
-        )
+        self.assertEqual(len(self.hear(b"x\n" * LINES_A_DATAGRAM + b"x", now=9)), LINES_A_DATAGRAM)
+        self.assertEqual(len(self.said()), 1)
+
+    def test_who_talks_like_a_server(self) -> None:
+        """A member that says what only servers say is put out and told so: servers must not talk for ever."""
+        for line in (
+            "-!- hi",
+            NICK_TAKEN,
+            "server is going down",
+            "eve has joined the chat",
+            "eve has left the chat",
+        ):
+            self.setUp()
+            self.assertEqual(
+                self.hear(f"hi\n{line}\nmore".encode()), [say(1, "hi"), Bye("talks like a server")]
+            )
+            self.assertEqual(len(self.said()), 1)
+            self.assertEqual(self.hear(b"more"), [])
+
+    def test_who_only_nearly_does(self) -> None:
+        """Addressing somebody, quoting somebody and talking of somebody are texts."""
+        texts = [
+            "bob: hi",
+            "alice: bob: hi",
+            "* sighs",
+            "she has left the chat!",
+            "I say bob has left the chat",
+        ]
+        requests = self.hear(*(text.encode() for text in texts))
+        self.assertEqual(requests, [say(number, text) for number, text in enumerate(texts, 1)])
+
+    def test_commands_are_limited(self) -> None:
+        """Five commands in five seconds are answered, the next gets one notice; /me is no question."""
+        self.assertEqual(len(self.hear(*[b"/names"] * 5, b"/motd", b"/help", b"/me waves")), 6)
+        self.assertEqual(len(self.said()), 1)
+        self.assertEqual(len(self.hear(b"/names", now=5)), 1)
+
+    def test_huge_lines_cost_nothing(self) -> None:
+        """A line far beyond any limit is not even cleaned, and the others of its datagram pass."""
+        requests = self.hear(b"a\n" + ("a" + "\u0315" * 8000 + "\u0316" * 8000).encode() + b"\nb\n")
+        self.assertEqual(requests, [say(1, "a"), say(2, "b")])
+        self.assertEqual(len(self.said()), 1)
+
+    def test_lines_that_nobody_would_see(self) -> None:
+        """White space and format characters alone are no text."""
+        self.assertEqual(self.hear("\u200b\u200e \u3000".encode()), [])
+
+    def test_kinds_of_mistakes_are_told_apart(self) -> None:
+        """Two different mistakes in one second are both told."""
+        self.hear(b"/fly\n" + b"x" * 901 + b"\n/fly\n")
+        self.assertEqual(len(self.said()), 2)
 
     def test_replies(self) -> None:
         """Rosters and the message of the day come as notices; an acceptance shows by the line coming back."""
@@ -228,10 +270,10 @@ class MemberTests(Conversation):
         self.assertEqual(
             self.said(),
             [
-                b"*** 2 here (~ is not verified): alice ~bob",
-                b"*** be nice",
-                b"*** or else",
-                b"*** there is no message of the day",
+                b"-!- 2 here (~ is not verified): alice ~bob",
+                b"-!- be nice",
+                b"-!- or else",
+                b"-!- there is no message of the day",
                 b"server is going down",
             ],
         )
@@ -243,7 +285,7 @@ class MemberTests(Conversation):
         told = self.said()
         self.assertTrue(all(len(line) <= 1024 for line in told))
         self.assertEqual(b" ".join(told).count(b"~") - 1, 64)
-        self.assertEqual(told[-1].decode(), f"*** there are more: /names {nicks[-1][0]}")
+        self.assertEqual(told[-1].decode(), f"-!- there are more: /names {nicks[-1][0]}")
 
 
 class LeavingTests(Conversation):
@@ -281,6 +323,13 @@ class LeavingTests(Conversation):
         self.enter()
         self.session.handle_timeout(IDLE)
         self.assertEqual(self.hear(b"bob", now=9000), [hello("bob")])
+
+    def test_another_server_falls_silent(self) -> None:
+        """What only servers say brings nobody back."""
+        self.enter()
+        self.session.handle_timeout(IDLE)
+        self.assertEqual(self.hear(b"server is going down", now=9000), [])
+        self.assertIs(self.session.state, State.DORMANT)
 
     def test_dormant_ends(self) -> None:
         """A day later, or after `exit`, the address is a stranger's again; neither is a second leave."""

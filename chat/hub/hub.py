@@ -37,7 +37,7 @@ from chat.messages import (
     Stale,
     Welcome,
 )
-from chat.safety import Nick, check_nick
+from chat.safety import Nick, check_nick, nick_key
 
 MAX_MEMBERS = 5_000  # a message to all of them is 5,000 datagrams: about 20 ms of one core
 WAITING_LINES = 64  # of one member behind its append in flight: a paste passes, memory stays bounded
@@ -123,13 +123,13 @@ class Hub:
                 assert_never(result)
         return effects + self._settle(token, member, max(member.last, say.n))
 
-    def failed(self, token: bytes, text: str) -> list[Effect]:
+    def failed(self, token: bytes) -> list[Effect]:
         """Tell the author of a commit that the store could not take it; nobody else has seen anything."""
         member = self._members.get(token)
         if member is None or member.in_flight is None:
             return []
         say, _ = member.in_flight
-        refusal = Rejected(say.id, "STORE_FAILED", f"not said, the store failed ({text}): try again", 1.0)
+        refusal = Rejected(say.id, "STORE_FAILED", "not said, the store failed: try again", 1.0)
         return [Send(token, refusal), *self._settle(token, member, member.last)]
 
     def everybody(self) -> tuple[bytes, ...]:
@@ -139,8 +139,9 @@ class Hub:
     # --- coming and going
 
     def _enter(self, member_id: bytes, hello: Hello) -> list[Effect]:
-        if member_id in self._members:
-            raise RequestRejected("ALREADY_HERE", "you are in the chat already")
+        member = self._members.get(member_id)
+        if member is not None:
+            return self._enter_again(member_id, member)
         nick = check_nick(hello.nick)
         if nick.key in self._nicks:
             raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
@@ -150,9 +151,18 @@ class Hub:
         self._nicks[nick.key] = member_id
         self._everybody = tuple(self._members)
         joined = Presence(LOBBY, nick.shown, verified=False, change=Change.JOINED)
+        return [Publish(self._everybody, joined, member_id), Send(member_id, self._welcome(nick))]
+
+    def _enter_again(self, member_id: bytes, member: _Member) -> list[Effect]:
+        """Take back a leave that still waits behind an append: nobody has heard of it."""
+        if not (member.waiting and isinstance(member.waiting[-1], Bye)):
+            raise RequestRejected("ALREADY_HERE", "you are in the chat already")
+        member.waiting.pop()
+        return [Send(member_id, self._welcome(member.nick))]
+
+    def _welcome(self, nick: Nick) -> Welcome:
         motd = self._motd.encode()[:MOTD_BYTES].decode(errors="ignore")
-        welcome = Welcome(f"udpchat {__version__}", nick.shown, motd)
-        return [Publish(self._everybody, joined, member_id), Send(member_id, welcome)]
+        return Welcome(f"udpchat {__version__}", nick.shown, motd)
 
     def _leave(self, member_id: bytes, member: _Member, reason: str) -> list[Effect]:
         del self._members[member_id], self._nicks[member.nick.key]
@@ -197,7 +207,7 @@ class Hub:
         return self._start(member_id, member, member.waiting.popleft())
 
     def _names(self, after: str) -> NamesPage:
-        behind = after.casefold()
+        behind = nick_key(after)
         keys = sorted(key for key in self._nicks if key > behind)
         nicks = (self._members[self._nicks[key]].nick.shown for key in keys[:NAMES_PAGE])
         page = tuple((nick, False) for nick in nicks)

@@ -81,8 +81,11 @@ class FaultLog:
         self._logged: dict[str, float] = {}  # by kind: the program names them, so there are few
         self._kept_back: dict[str, int] = {}
 
-    def note(self, fault: str, addr: Addr, detail: str = "") -> None:
-        """Count one `fault` (a fixed phrase) of `addr`; `detail` must hold nothing that the peer sent."""
+    def note(self, fault: str, addr: Addr | None, detail: str = "") -> None:
+        """Count one `fault` (a fixed phrase) of `addr`, or one of our own (None).
+
+        `detail` must hold nothing that a peer sent.
+        """
         now = self._now()
         if now - self._logged.get(fault, float("-inf")) < FAULT_LOG_SECONDS:
             self._kept_back[fault] = self._kept_back.get(fault, 0) + 1
@@ -90,9 +93,9 @@ class FaultLog:
         self._logged[fault] = now
         kept_back = self._kept_back.pop(fault, 0)
         self._log.warn(
-            "{fault} from {addr}: {detail}{more}",
+            "{fault} from {addr}: {detail}{more}" if addr else "{fault}: {detail}{more}",
             fault=fault,
-            addr=show_addr(addr),
+            addr=show_addr(addr) if addr else None,
             detail=detail or "ignored",
             more=f" ({kept_back} more of the kind since the last line)" if kept_back else "",
         )

@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.udp import Port
@@ -30,6 +31,7 @@ DATAGRAMS_A_TURN = 64  # about 3 ms of work between two looks at the timers
 # while is taken at once, and so is everything where few listen (handshakes, repairs, a talk between two).
 REST_A_WRITE = 0.000_1
 REST_MOST = 0.02
+WRITES_A_TURN = 4_000  # about 20 ms: pastes to a large room end a turn before its 64 datagrams do
 REST_LEAST = 0.002  # a shorter one costs more than it saves
 MAX_DATAGRAM = 65_535  # the largest there can be: Twisted cuts a longer one without a word
 RECEIVE_BUFFER = 4 << 20  # the default holds 92 full datagrams; a burst of 3,000 lines needs about 3 MiB
@@ -93,7 +95,12 @@ class UdpPort(Port):
                 self._log.failure(
                     "a datagram of {size} bytes from {addr} failed", size=len(datagram), addr=addr
                 )
-        self.protocol.turn_ended()
+            if self._written >= WRITES_A_TURN:
+                break
+        try:
+            self.protocol.turn_ended()
+        except Exception:  # noqa: BLE001  as above: Twisted would close the socket
+            self._log.failure("sending failed")
         rest = min(REST_MOST, self._written * REST_A_WRITE)
         self._written = 0
         if drained and rest >= REST_LEAST:
@@ -110,7 +117,7 @@ class UdpPort(Port):
 
     # --- called by the protocol
 
-    def send(self, datagram: bytes, peers: Sequence[Peer]) -> list[tuple[Peer, OSError]]:
+    def send(self, datagram: bytes, peers: Sequence[Peer], now: float) -> list[tuple[Peer, OSError]]:
         """Write `datagram` to every peer, whatever becomes of the others; give those that it failed for.
 
         The one place where the server writes. Uses the socket's own `sendto`: Twisted's `write` checks every
@@ -128,6 +135,8 @@ class UdpPort(Port):
                 if peer.failing_since is not None:
                     peer.failing_since = None
             except OSError as error:
+                if peer.failing_since is None:
+                    peer.failing_since = now
                 failed.append((peer, error))
         return failed
 
@@ -151,7 +160,8 @@ class UdpPort(Port):
             _, packed, _ = _IN_PKTINFO.unpack(spoken_to)
             host = socket.inet_ntop(socket.AF_INET, packed)
             reply = (socket.IPPROTO_IP, _IP_PKTINFO, _IN_PKTINFO.pack(0, packed, bytes(4)))
-        return [] if self._default_source(addr) == host else [reply]
+        # what was sent to a group is answered by one of us, and no datagram may come from a group's address
+        return [] if ip_address(host).is_multicast or self._default_source(addr) == host else [reply]
 
     def is_own(self, addr: Addr) -> bool:
         """Say whether `addr` is this socket itself, under any address of this machine.
@@ -160,7 +170,7 @@ class UdpPort(Port):
         """
         if addr[1] != self._realPortNumber:
             return False
-        with socket.socket(self.addressFamily, socket.SOCK_DGRAM) as probe:
+        with self._probe() as probe:
             try:
                 probe.bind((addr[0], 0, *addr[2:]))
             except OSError:
@@ -169,8 +179,14 @@ class UdpPort(Port):
 
     # --- inside
 
+    def _probe(self) -> socket.socket:
+        probe = socket.socket(self.addressFamily, socket.SOCK_DGRAM)
+        if self.addressFamily == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.interface not in WILDCARDS)
+        return probe
+
     def _default_source(self, addr: Addr) -> str:
-        with socket.socket(self.addressFamily, socket.SOCK_DGRAM) as probe:
+        with self._probe() as probe:
             try:
                 probe.connect(addr)  # sends nothing: asks the routing table
             except OSError:

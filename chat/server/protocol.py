@@ -30,7 +30,7 @@ from chat.hub.hub import Hub
 from chat.messages import AppendResult, Broadcast, Bye, Change, Entry, Fact, Kind, Request
 from chat.server.limits import AnswerLimit, FaultLog, is_trusted
 from chat.server.peer import Addr, Peer, show_addr
-from chat.server.port import UdpPort
+from chat.server.port import WRITES_A_TURN, UdpPort
 from chat.store.interface import Store
 from chat.wire.text import GOING_DOWN, State, TextSession, render
 
@@ -91,7 +91,9 @@ class ChatServer(DatagramProtocol):
         self._members: dict[bytes, Peer] = {}  # the peers that the hub may name, by their client id
         self._verdicts: deque[Callable[[], list[Effect]]] = deque()  # of the store, for the hub, in order
         self._busy = False
+        self._closed = False
         self._outbox: list[tuple[bytes, list[Peer]]] = []
+        self._queued = 0  # datagrams in the outbox, counted once for each peer
         self._crowd = _NOBODY  # the members of the last Publish, and their peers by the line end they want
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = clock
@@ -126,10 +128,16 @@ class ChatServer(DatagramProtocol):
         if requests and peer.spoken_to != spoken_to:  # asks the kernel: not for what will not be answered
             peer.spoken_to, peer.source = spoken_to, self.transport.reply_source(addr, spoken_to)
         self._carry_out(peer, requests, now)
+        if self._queued >= WRITES_A_TURN:
+            self._flush()
 
     def turn_ended(self) -> None:
         """Send what this turn's datagrams called for."""
         self._flush()
+
+    def stopProtocol(self) -> None:
+        """Send nothing more: the port is closed, whatever a store still answers."""
+        self._closed = True
 
     def shut_down(self) -> Deferred[None]:
         """Tell everybody that the server goes, stop the timer and close the store."""
@@ -166,10 +174,12 @@ class ChatServer(DatagramProtocol):
         datagrams = session.datagrams_to_send(now)
         if session.next_timeout() is None:
             self._peers.pop(peer.addr, None)
-            self._members.pop(session.client, None)
+            if self._members.pop(session.client, None) is not None:
+                self._crowd = _NOBODY
             if datagrams and not self._answers.allow(peer.addr, now):
                 return
         self._outbox += [(datagram, [peer]) for datagram in datagrams]
+        self._queued += len(datagrams)
 
     def _tick(self) -> None:
         now = self._now()
@@ -239,8 +249,8 @@ class ChatServer(DatagramProtocol):
         if not failure.check(StoreError):
             self._log.failure("the store failed in a way it should not", failure)
         else:
-            self._log.error("the store refused an entry: {reason}", reason=failure.getErrorMessage())
-        self._verdict(partial(self._hub.failed, token, failure.getErrorMessage()))
+            self._faults.note("a failure of the store", None, failure.getErrorMessage())
+        self._verdict(partial(self._hub.failed, token))
 
     def _verdict(self, verdict: Callable[[], list[Effect]]) -> None:
         self._verdicts.append(verdict)
@@ -263,6 +273,7 @@ class ChatServer(DatagramProtocol):
         for line_end, peers in self._groups(effect.members):
             told = peers if silent is None else [peer for peer in peers if peer is not silent]
             self._outbox.append((line + line_end, told))
+            self._queued += len(told)
 
     def _groups(self, members: tuple[bytes, ...]) -> list[tuple[bytes, list[Peer]]]:
         if self._crowd[0] is not members:
@@ -305,19 +316,24 @@ class ChatServer(DatagramProtocol):
         """Write the outbox; then remove those that cannot be written to, and tell the others of it."""
         while self._outbox:
             outbox, self._outbox = self._outbox, []
+            if self._closed:
+                return
+            now = self._now()
+            self._queued = 0
             failed: list[tuple[Peer, OSError]] = []
             for datagram, peers in outbox:
-                failed += self.transport.send(datagram, peers)
-            now = self._now()
+                failed += self.transport.send(datagram, peers, now)
             for peer, error in failed:
                 self._write_failed(peer, error, now)
 
     def _write_failed(self, peer: Peer, error: OSError, now: float) -> None:
-        if peer.failing_since is None:
-            peer.failing_since = now
         if self._peers.get(peer.addr) is not peer:
             return
-        if error.errno not in _HOPELESS and now - peer.failing_since < UNREACHABLE_SECONDS:
+        hopeless = error.errno in _HOPELESS
+        if hopeless and peer.source:  # our own address is what went away: leave the choice to the kernel
+            peer.source, hopeless = [], False
+        since = now if peer.failing_since is None else peer.failing_since
+        if not hopeless and now - since < UNREACHABLE_SECONDS:
             self._faults.note("a failed write", peer.addr, f"{error.strerror}: counted as loss")
             return
         session = self._peers.pop(peer.addr).session

@@ -26,6 +26,7 @@ from twisted.python.usage import UsageError
 
 from chat import __version__
 from chat.hub.hub import Hub
+from chat.messages import TEXT_BYTES
 from chat.safety import clean_text
 from chat.server.logs import FORMATS, LEVELS, observer, twistd_observer
 from chat.server.port import UdpPort
@@ -33,7 +34,8 @@ from chat.server.protocol import IDLE_SECONDS, ChatServer, Settings
 from chat.store.memory import MemoryStore
 
 PORT = 6789
-MOTD_FILE_BYTES = 8_192  # eight datagrams to everybody who asks for it
+MOTD_FILE_BYTES = 8_192
+MOTD_LINES = 32  # each is a datagram to everybody who comes in, or asks for it
 PLAIN = ("trusted", "all", "off")
 
 
@@ -114,6 +116,8 @@ class Options(UsageOptions):
             raise UsageError(f"--motd: cannot read {self['motd']}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise UsageError(f"--motd: {self['motd']} is not UTF-8 text") from None
+        if len(lines) > MOTD_LINES or any(len(line.encode()) > TEXT_BYTES for line in lines):
+            raise UsageError(f"--motd: {self['motd']}: at most {MOTD_LINES} lines of {TEXT_BYTES} bytes")
         return "\n".join(lines).strip()
 
     def log_observer(self) -> ILogObserver | None:

@@ -8,6 +8,7 @@ datagram (those clients read 1,024 bytes and print each datagram as it comes).
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable
 from enum import Enum, auto
 from typing import assert_never
@@ -36,7 +37,7 @@ from chat.messages import (
     Say,
     Welcome,
 )
-from chat.safety import clean_text
+from chat.safety import clean_text, is_blank
 
 # The one refusal of a nick: a client of Chat-socket-UDP compares the whole datagram with it.
 NICK_TAKEN = "nama ini sudah diambil"
@@ -45,27 +46,31 @@ EXIT = "exit"
 NC_PROBE = b"X"  # nc -uv sends it five times before anything that was typed
 
 LINES_A_DATAGRAM = 256  # a paste of 200 lines passes; more would hold up everybody else's
+RAW_LINE = 4_096  # characters of a line before it is cleaned: room for 900 bytes among much that is removed
 NAMES_LINE_BYTES = 900
 GRACE_SECONDS = 2.0  # after `exit`, in which a late line does not become a nick
 REPEAT_SECONDS = 5.0  # in which a newcomer's nick again means that the answer was lost
 DORMANT_SECONDS = 86_400.0  # in which a line brings a silent member back under its nick
-NOTICE_SECONDS = 1.0  # between two notices about a peer's mistakes, or bad input would be an amplifier
+NOTICE_SECONDS = 1.0  # between two notices of one kind about a peer's mistakes, or they would be an amplifier
+COMMANDS_AT_ONCE = 5  # answered in five seconds: a person types no faster, and answers are long
+COMMAND_SECONDS = 5.0
 
-# Everything that a server like this one says by itself. A stranger's line of this form gets no answer, or
-# two servers that a forged datagram introduces would answer each other for ever (CVE-2024-2169).
-_OWN_VOICE = re.compile(
-    rf"\*{{1,3}} |{NICK_TAKEN}$|{GOING_DOWN}$|.{{1,64}}: |.{{1,64}} has (joined|left) the chat$"
-)
+# Two servers that forged datagrams introduce to each other must not talk for ever (CVE-2024-2169). What a
+# server says by itself, and nobody else: a member that says it is a server, and is put out. Every newcomer is
+# told that it has joined, so that ends such a talk where it begins.
+_SERVER_TALK = re.compile(rf"-!- .*|{NICK_TAKEN}|{GOING_DOWN}|\S{{1,64}} has (joined|left) the chat")
+# And with what it relays, everything that it sends. A stranger's line of this form gets no answer.
+_OWN_VOICE = re.compile(rf"{_SERVER_TALK.pattern}|\* .*|.{{1,64}}: .*|.{{1,64}} has (joined|left) the chat")
 
 
 def is_own_voice(line: str) -> bool:
     """Say whether `line` is of a form that a server sends by itself."""
-    return _OWN_VOICE.match(line) is not None
+    return _OWN_VOICE.fullmatch(line) is not None
 
 
 def notice(text: str) -> str:
     """Give the line in which the server says `text` to one member. No nick can look like it."""
-    return f"*** {text}"
+    return f"-!- {text}"
 
 
 def render(message: Broadcast) -> bytes:
@@ -131,7 +136,8 @@ class TextSession:
         self._heard = 0.0
         self._id = 0
         self._n = 0
-        self._noticed = float("-inf")
+        self._noticed: dict[str, float] = {}  # when each kind of mistake was last told: half a dozen kinds
+        self._asked_at: deque[float] = deque(maxlen=COMMANDS_AT_ONCE)
         self._outgoing: list[bytes] = []
 
     def receive_datagram(self, datagram: bytes, now: float) -> list[Request]:
@@ -146,14 +152,20 @@ class TextSession:
         try:
             text = datagram.decode()
         except UnicodeDecodeError as error:
-            self._complain("that was not UTF-8: nothing of it was passed on", now)
+            self._complain("NOT_UTF8", "that was not UTF-8: nothing of it was passed on", now)
             raise RemoteProtocolError(f"not UTF-8 at byte {error.start}") from None
         requests: list[Request] = []
-        lines = [line for line in map(clean_text, text.split("\n")) if not line.isspace() and line]
-        for line in lines[:LINES_A_DATAGRAM]:
-            requests += self._line(line, now)
-        if len(lines) > LINES_A_DATAGRAM:
-            self._complain(f"at most {LINES_A_DATAGRAM} lines at once: the rest was not passed on", now)
+        lines = text.split("\n", LINES_A_DATAGRAM)
+        for raw in lines[:LINES_A_DATAGRAM]:
+            if len(raw) > RAW_LINE:
+                self._complain("TEXT_TOO_LONG", f"a line was too long: at most {TEXT_BYTES} bytes", now)
+                continue
+            line = clean_text(raw)
+            if not is_blank(line):
+                requests += self._line(line, now)
+        if len(lines) > LINES_A_DATAGRAM and not lines[-1].isspace() and lines[-1]:
+            text = f"at most {LINES_A_DATAGRAM} lines at once: the rest was not passed on"
+            self._complain("TOO_MANY_LINES", text, now)
         return requests
 
     def send(self, message: Reply, now: float) -> None:
@@ -217,6 +229,8 @@ class TextSession:
             case State.STRANGER:
                 return self._enter(line, now)
             case State.DORMANT:
+                if _SERVER_TALK.fullmatch(line):
+                    return []
                 self._go("line", now)
                 said = [] if line in (self._asked, self._nick) else self._member_line(line, now)
                 return [self._hello(self._nick), *said]
@@ -245,38 +259,36 @@ class TextSession:
         return goodbye
 
     def _member_line(self, line: str, now: float) -> list[Request]:
-        if self._comes_back(line):
-            return []
+        if _SERVER_TALK.fullmatch(line):
+            self._tell(
+                ["you have left: only servers say such a line, and servers must not talk to each other"]
+            )
+            self._go("exit", now)
+            return [Bye("talks like a server")]
         try:
             if not line.startswith("/"):
                 return [self._say(Kind.SAY, line)]
             if line.startswith("//"):
                 return [self._say(Kind.SAY, line[1:])]
-            asked = parse_command(line)
-            if isinstance(asked, Help):
-                self._tell(help_lines(asked.topic))
-                return []
-            if isinstance(asked, Bye):
-                return self._exit(now)
-            if isinstance(asked, Say):
-                return [self._say(asked.kind, asked.text)]
+            return self._command(line, now)
         except RequestRejected as refusal:
-            self._complain(refusal.text, now)
+            self._complain(refusal.code, refusal.text, now)
+            return []
+
+    def _command(self, line: str, now: float) -> list[Request]:
+        asked = parse_command(line)
+        if isinstance(asked, Bye):
+            return self._exit(now)
+        if isinstance(asked, Say):
+            return [self._say(asked.kind, asked.text)]
+        if len(self._asked_at) == COMMANDS_AT_ONCE and now - self._asked_at[0] < COMMAND_SECONDS:
+            raise RequestRejected("BUSY", "too many commands at once: wait a moment", COMMAND_SECONDS)
+        self._asked_at.append(now)
+        if isinstance(asked, Help):
+            self._tell(help_lines(asked.topic))
             return []
         self._id += 1
         return [msgspec.structs.replace(asked, id=self._id)]
-
-    def _comes_back(self, line: str) -> bool:
-        """Say whether this is what another server makes of this member's own words: "eve: bob: hi" from bob.
-
-        Two forged datagrams make two servers members of each other. What one says the other says again, under
-        the nick that it knows the first by; without an end to it, for ever. There is no notice: it would go
-        the same way.
-        """
-        mine = f": {self._nick}"
-        return f"{mine}: " in line or line.endswith(
-            (f"{mine} has joined the chat", f"{mine} has left the chat")
-        )
 
     def _say(self, kind: Kind, text: str) -> Say:
         size = len(text.encode())
@@ -301,9 +313,11 @@ class TextSession:
         else:
             self._tell([refusal.text])
 
-    def _complain(self, text: str, now: float) -> None:
-        if self.state is not State.STRANGER and now - self._noticed >= NOTICE_SECONDS:
-            self._noticed = now
+    def _complain(self, code: str, text: str, now: float) -> None:
+        """Tell a member of its mistake, and say each kind of it once a second at most."""
+        last = self._noticed.get(code, float("-inf"))
+        if self.state is not State.STRANGER and now - last >= NOTICE_SECONDS:
+            self._noticed[code] = now
             self._tell([text])
 
     def _tell(self, lines: Iterable[str]) -> None:
