@@ -10,8 +10,9 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
+from chat.hub.effects import Effect
 from chat.hub.hub import Hub
-from chat.messages import AppendResult, Draft
+from chat.messages import AppendResult, Bye, Draft, Request
 from chat.server.peer import Addr
 from chat.server.protocol import MAX_DORMANT, MAX_PEERS, UNREACHABLE_SECONDS, Settings
 from chat.store.memory import MemoryStore
@@ -48,6 +49,19 @@ class BrokenStore(MemoryStore):
     def append(self, draft: Draft, last: int) -> Deferred[AppendResult]:
         """Fail, or store."""
         return super().append(draft, last) if self.error is None else fail(self.error)
+
+
+class BrokenHub(Hub):
+    """A hub with a bug: the first leave raises."""
+
+    bug: Exception | None = ZeroDivisionError("a bug")
+
+    def apply(self, member_id: bytes, request: Request) -> list[Effect]:
+        """Raise, or do what a hub does."""
+        if isinstance(request, Bye) and self.bug is not None:
+            bug, self.bug = self.bug, None
+            raise bug
+        return super().apply(member_id, request)
 
 
 class ServerTests(SynchronousTestCase):
@@ -186,6 +200,17 @@ class SilenceTests(ServerTests):
         self.assertIn(b"silent for 1800 s", told)
         self.wire.send(BOB, b"back")
         self.assertEqual(self.wire.take(ANN), [b"bob has joined the chat", b"bob: back"])
+
+    def test_a_bug_in_a_timeout(self) -> None:
+        """One that raises is logged, and does not end the time-outs of the others."""
+        wire = Wire(hub=BrokenHub())
+        wire.send(ANN, b"ann")
+        wire.send(BOB, b"bob")
+        wire.clock.advance(1)
+        wire.send(EVE, b"eve")
+        wire.clock.pump([1799.5, 1, 1])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertIn(b"bob has left the chat", wire.take(EVE))
 
     def test_the_nick_went_to_somebody_else(self) -> None:
         """Then the silent one is told so, and asked for another."""

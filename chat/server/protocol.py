@@ -107,7 +107,7 @@ class ChatServer(DatagramProtocol):
                 self._stored, max((head for _, head in heads.values()), default=0)
             )
         ).addErrback(self._broken, "subscribing to the store failed")
-        self._ticks.start(TICK_SECONDS, now=False).addErrback(self._broken, "the server's timer stopped")
+        self._start_ticking()
 
     def datagramReceived(self, datagram: bytes, addr: Addr) -> None:
         """Take one datagram: the beginning of every message's way."""
@@ -148,6 +148,13 @@ class ChatServer(DatagramProtocol):
         if self._ticks.running:
             self._ticks.stop()
         return self._store.close()
+
+    def _start_ticking(self) -> None:
+        self._ticks.start(TICK_SECONDS, now=False).addErrback(self._tick_failed)
+
+    def _tick_failed(self, failure: Failure) -> None:
+        self._broken(failure, "a bug in what the timer does")
+        self._start_ticking()  # it must not end every time-out there will be
 
     # --- peers
 
