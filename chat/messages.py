@@ -2,21 +2,53 @@
 
 Immutable values without behaviour; the codecs in `chat.wire` turn them into bytes and back. Requests carry
 an `id` that rises by one per session and ties a reply to them. Sizes are bytes of UTF-8.
+
+The fields stand in the order in which `chat.wire.frames` writes them. A released field keeps its place, its
+type and its tag; new ones go to the end, with a default, and who does not know them ignores them. What an
+annotation constrains is checked when bytes are decoded, not when our own code makes a value.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+from chat.safety import NICK_BYTES
 
 PROTOCOL_VERSION = 1
 LOBBY = "lobby"
 
+MAX_NUMBER = 1 << 53  # the largest that a double holds exactly, so that clients in any language can count
+CLIENT_BYTES = 16  # random ones: nobody meets or guesses another's
 TEXT_BYTES = 900  # a rendered line stays below the 1,024 bytes that the oldest clients read
 ROOM_BYTES = 32
+ROOM_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-_."  # nothing that two people could spell in two ways
+TOPIC_BYTES = 300  # three lines of a terminal; `Joined` with it is a third of a datagram
 MOTD_BYTES = 512  # of the message of the day in Welcome; the rest is what Motd asks for
+CODE_BYTES = 32  # of a refusal: a few capital words
+REASON_BYTES = 300  # of what a refusal or a goodbye says to people: one line
 NAMES_PAGE = 64  # nicks in one page of a roster: at most 64 * (64 + 4) bytes, a few plain lines
+ROOMS_PAGE = 64  # rooms in one page of the list of rooms
+RESULT_BYTES = 1_024  # of a page's rows or of another result, as frames write them: it fits one datagram
+FETCH_LIMIT = 256  # entries in one answer: half of what a room keeps in memory
+IN_FLIGHT = 8  # requests of one session without a reply (RFC 8085, section 3.1.2: bound what is not answered)
+MEMBER_ROOMS = 20  # that one is in: a Pong names them all in one datagram, up to 53 bytes each
+WAIT_SECONDS = 86_400.0  # that a server may ask for: after a day people have given up anyway
+
+# What a field may hold. The limit of a string stands in characters here, which costs nothing while decoding;
+# frames.py applies the same number to its bytes.
+Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+Positive = Annotated[int, Meta(ge=1, le=MAX_NUMBER)]
+Seconds = Annotated[float, Meta(ge=0.0, le=WAIT_SECONDS)]
+ClientId = Annotated[bytes, Meta(min_length=CLIENT_BYTES, max_length=CLIENT_BYTES)]
+RoomName = Annotated[str, Meta(min_length=1, max_length=ROOM_BYTES)]  # of ROOM_CHARS, compared as it stands
+NickLine = Annotated[str, Meta(max_length=NICK_BYTES)]
+TextLine = Annotated[str, Meta(max_length=TEXT_BYTES)]
+TopicLine = Annotated[str, Meta(max_length=TOPIC_BYTES)]
+ReasonLine = Annotated[str, Meta(max_length=REASON_BYTES)]
 
 
 class Kind(StrEnum):
@@ -31,6 +63,7 @@ class Change(StrEnum):
 
     JOINED = "joined"
     LEFT = "left"
+    RENAMED = "renamed"
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
@@ -43,86 +76,177 @@ class _Message(msgspec.Struct, frozen=True, array_like=True):
 class Hello(_Message, frozen=True, tag=1):
     """Let me in as `nick`. `client` is 16 random bytes that this client keeps while it runs."""
 
-    version: int
-    client: bytes
-    nick: str
+    version: Number
+    client: ClientId
+    nick: NickLine
 
 
 class Say(_Message, frozen=True, tag=2):
-    """Put `text` into `room`. `n` counts this client's texts from 1 and makes a repeat harmless."""
+    """Put `text` into `room`. `n` counts this client's texts from 1 and makes a repeat harmless.
 
-    id: int
-    n: int
-    room: str
+    `n - back` is the newest number below `n` that this client has no answer to yet (`back` 0: there is none);
+    the server takes this text when that one is settled.
+    """
+
+    id: Positive
+    n: Positive
+    room: RoomName
     kind: Kind
-    text: str
+    text: TextLine
+    back: Number = 0
 
 
 class Names(_Message, frozen=True, tag=3):
     """Who is in `room`? A page of nicks in the order of their keys, those behind `after` ("": all)."""
 
-    id: int
-    room: str
-    after: str = ""
+    id: Positive
+    room: RoomName
+    after: NickLine = ""
 
 
 class Motd(_Message, frozen=True, tag=4):
     """The whole message of the day."""
 
-    id: int
+    id: Positive
 
 
 class Bye(_Message, frozen=True, tag=5):
-    """The end of a session, said by either side."""
+    """The end of a session, said by either side.
 
-    reason: str = ""
+    A server asks with `reconnect_after` that its client comes back in so many seconds (0: not by itself).
+    """
+
+    reason: ReasonLine = ""
+    reconnect_after: Seconds = 0.0
 
 
-Request = Hello | Say | Names | Motd | Bye
+class Join(_Message, frozen=True, tag=6):
+    """Let me into `room`. Who is in it already is told of it again and shown to nobody."""
+
+    id: Positive
+    room: RoomName
+
+
+class Part(_Message, frozen=True, tag=7):
+    """Let me out of `room`."""
+
+    id: Positive
+    room: RoomName
+
+
+class Fetch(_Message, frozen=True, tag=8):
+    """The entries of `room` between two positions, both exclusive (None: that side is open).
+
+    With `after` the oldest `limit` of them, else the newest, in ascending order both ways: filling a gap and
+    scrolling back are one request.
+    """
+
+    id: Positive
+    room: RoomName
+    after: Number | None
+    before: Number | None
+    limit: Annotated[int, Meta(ge=1, le=FETCH_LIMIT)]
+
+
+class Nick(_Message, frozen=True, tag=9):
+    """Call me `nick` from now on."""
+
+    id: Positive
+    nick: NickLine
+
+
+class Rooms(_Message, frozen=True, tag=10):
+    """Which rooms are there? A page in the order of their names, those behind `after` ("": all)."""
+
+    id: Positive
+    after: Annotated[str, Meta(max_length=ROOM_BYTES)] = ""
+
+
+class Topic(_Message, frozen=True, tag=11):
+    """Make `text` the topic of `room` ("": it has none)."""
+
+    id: Positive
+    room: RoomName
+    text: TopicLine
+
+
+class Ping(_Message, frozen=True, tag=12):
+    """Are you there? `time` is whatever the client likes to have back; the server does not read it."""
+
+    id: Positive
+    time: Number
+
+
+Request = Hello | Say | Names | Motd | Bye  # what the hub with its one room carries out
+NativeRequest = Request | Join | Part | Fetch | Nick | Rooms | Topic | Ping  # what frames can ask
 
 
 # --- replies, and what members are told unasked
 
 
-class Welcome(_Message, frozen=True, tag=32):
-    """You are in, as `nick`. `motd` holds the first 512 bytes of the message of the day."""
+class Limits(msgspec.Struct, frozen=True, array_like=True):
+    """What this server takes: bytes of a text, rooms a member is in, requests without a reply."""
 
-    server: str
-    nick: str
-    motd: str
+    text: Number = TEXT_BYTES
+    rooms: Number = MEMBER_ROOMS
+    in_flight: Positive = IN_FLIGHT
+
+
+class Welcome(_Message, frozen=True, tag=32):
+    """You are in, as `nick`. `motd` holds the first 512 bytes of the message of the day.
+
+    `time` is the server's clock in milliseconds since 1970, the one that `Entry.at` is of.
+    """
+
+    server: ReasonLine
+    nick: NickLine
+    motd: Annotated[str, Meta(max_length=MOTD_BYTES)]
+    time: Number = 0
+    limits: Limits = Limits()
 
 
 class Accepted(_Message, frozen=True, tag=33):
     """Text number `n` is stored at position `seq`."""
 
-    id: int
-    n: int
-    seq: int
+    id: Positive
+    n: Positive
+    seq: Positive
 
 
 class Rejected(_Message, frozen=True, tag=34):
-    """The request is refused: `code` for programs, `text` for people, `retry_after` in seconds (0: never)."""
+    """The request is refused: `code` for programs, `text` for people, `retry_after` in seconds (0: never).
 
-    id: int
-    code: str
-    text: str
-    retry_after: float = 0.0
+    `id` is 0 if it was the `Hello`.
+    """
+
+    id: Number
+    code: Annotated[str, Meta(max_length=CODE_BYTES)]
+    text: ReasonLine
+    retry_after: Seconds = 0.0
 
 
 class NamesPage(_Message, frozen=True, tag=35):
-    """A page of a roster: (nick, verified) pairs; `count` is the whole room's, `more`: pages follow."""
+    """A page of a roster: (nick, verified) pairs; `count` is the whole room's, `more`: pages follow.
 
-    room: str
-    nicks: tuple[tuple[str, bool], ...]
-    count: int
+    `version` is the roster's: `Presence` above it is not in this page yet.
+    """
+
+    room: RoomName
+    nicks: Annotated[tuple[tuple[NickLine, bool], ...], Meta(max_length=NAMES_PAGE)]
+    count: Number
     more: bool
+    version: Number = 0
 
 
 class Done(_Message, frozen=True, tag=36):
-    """The request is done; `result` is what it asked for."""
+    """The request is done; `result` is what it asked for (in a frame at most 1,024 bytes of it).
 
-    id: int
-    result: NamesPage | str
+    A page for `Names`, the message for `Motd`, the nick or topic as it now is for `Nick` and `Topic`, "" for
+    `Part`.
+    """
+
+    id: Positive
+    result: NamesPage | Annotated[str, Meta(max_length=RESULT_BYTES)]
 
 
 class Entry(_Message, frozen=True, tag=37):
@@ -132,26 +256,86 @@ class Entry(_Message, frozen=True, tag=37):
     its room (0: there is none). `at` is milliseconds since 1970 by the server's clock.
     """
 
-    room: str
-    seq: int
-    back: int
-    at: int
+    room: RoomName
+    seq: Positive
+    back: Positive
+    at: Number
     kind: Kind
-    nick: str
+    nick: NickLine
     verified: bool
-    text: str
+    text: TextLine
 
 
 class Presence(_Message, frozen=True, tag=38):
-    """Somebody came or went. Best effort: never stored, never repeated."""
+    """Somebody came, went or has another nick. Best effort: never stored, never repeated.
 
-    room: str
-    nick: str
+    `version` counts the changes of the room's roster, so that one that was lost is noticed; `new_nick` is ""
+    unless the change is `RENAMED`.
+    """
+
+    room: RoomName
+    nick: NickLine
     verified: bool
     change: Change
+    version: Number = 0
+    new_nick: NickLine = ""
 
 
-Reply = Welcome | Accepted | Rejected | Done | Bye
+class Joined(_Message, frozen=True, tag=39):
+    """You are in `room`: its newest position and the newest not kept, its topic, its roster's version."""
+
+    id: Positive
+    room: RoomName
+    head: Number
+    floor: Number
+    topic: TopicLine
+    version: Number
+    count: Number
+
+
+class Fetched(_Message, frozen=True, tag=40):
+    """The entries that were fetched have been sent; some may be late or lost. Positions as in `Joined`."""
+
+    id: Positive
+    room: RoomName
+    floor: Number
+    head: Number
+
+
+class RoomHead(msgspec.Struct, frozen=True, array_like=True):
+    """Where a room stands: its newest position and its roster's version."""
+
+    room: RoomName
+    head: Number
+    version: Number
+
+
+class Pong(_Message, frozen=True, tag=41):
+    """I am here. `time` is that of the `Ping`; `rooms` are all that this session is in."""
+
+    id: Positive
+    time: Number
+    rooms: Annotated[tuple[RoomHead, ...], Meta(max_length=MEMBER_ROOMS)]
+
+
+class RoomLine(msgspec.Struct, frozen=True, array_like=True):
+    """One room in the list of rooms; `count` members are in it."""
+
+    room: RoomName
+    count: Number
+    topic: TopicLine
+
+
+class RoomsPage(_Message, frozen=True, tag=42):
+    """A page of the list of rooms, for `Rooms`; `more`: pages follow. Its rows are at most 1,024 bytes."""
+
+    id: Positive
+    rooms: Annotated[tuple[RoomLine, ...], Meta(max_length=ROOMS_PAGE)]
+    more: bool
+
+
+Reply = Welcome | Accepted | Rejected | Done | Bye  # what the hub with its one room answers
+NativeReply = Reply | Joined | Fetched | Pong | RoomsPage  # what frames can answer
 Broadcast = Entry | Presence
 
 
