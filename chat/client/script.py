@@ -22,8 +22,8 @@ from chat.client.address import Place, Server, resolve
 from chat.client.protocol import PlainClient, State, check_line, says_goodbye
 from chat.commands import parse_command
 from chat.errors import RequestRejected
-from chat.messages import LOBBY, TEXT_BYTES, Change, Kind, Presence, Say
-from chat.wire.text import render
+from chat.messages import TEXT_BYTES, Kind, Say
+from chat.wire.text import joined_line
 
 GREETING_SECONDS = 1.0  # some servers greet nobody: after this the lines go out anyway
 ANSWER_SECONDS = 3.0  # after the nick: whoever has said nothing by then is not there
@@ -39,7 +39,7 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_NOT_CONFIRMED = 3  # 2 is for a wrong command line
 
-_JOINED = render(Presence(LOBBY, "", False, Change.JOINED)).decode()  # what follows the nick
+_JOINED = joined_line("")  # what follows the nick
 
 # What a line says, whoever says it and however it is rendered.
 Saying = tuple[Kind, str]

@@ -73,6 +73,11 @@ def notice(text: str) -> str:
     return f"-!- {text}"
 
 
+def joined_line(nick: str) -> str:
+    """Give the line that tells of a newcomer, and tells it that it is in."""
+    return f"{nick} has joined the chat"
+
+
 def render(message: Broadcast) -> bytes:
     """Give the line that tells a room of `message`: once for all its plain members, without a line end."""
     match message:
@@ -81,7 +86,7 @@ def render(message: Broadcast) -> bytes:
         case Entry():
             line = f"* {message.nick} {message.text}"
         case Presence(change=Change.JOINED):
-            line = f"{message.nick} has joined the chat"
+            line = joined_line(message.nick)
         case Presence():
             line = f"{message.nick} has left the chat"
         case _:
@@ -236,7 +241,7 @@ class TextSession:
                 return [self._hello(self._nick), *said]
             case State.MEMBER | State.ENTERING:
                 if line in (self._asked, self._nick) and now - self._since < REPEAT_SECONDS:
-                    self._queue(f"{self._nick} has joined the chat")  # the first answer was lost
+                    self._queue(joined_line(self._nick))  # the first answer was lost
                     return []
                 return self._member_line(line, now)
             case State.LEFT:
