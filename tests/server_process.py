@@ -217,6 +217,7 @@ class Netcat:
 
     def __init__(self, *arguments: str) -> None:
         self.output = b""
+        self._seen = 0  # bytes of it
         self._process = subprocess.Popen(
             ["nc", *arguments],
             stdin=subprocess.PIPE,
@@ -231,15 +232,22 @@ class Netcat:
         self._process.stdin.write(text.encode())
 
     def sees(self, wanted: str) -> str:
-        """Give everything on the screen, once it ends with the line `wanted`."""
+        """Give the screen up to the line `wanted`, once that has come behind what was seen before.
+
+        Behind it anything may stand already: others come and go in the same room.
+        """
         assert self._process.stdout is not None
-        while not self.output.endswith(wanted.encode()):
-            wait_readable(self._process.stdout)
+        while (begin := self.output.find(wanted.encode(), self._seen)) < 0:
+            try:
+                wait_readable(self._process.stdout)
+            except TimeoutError as silence:
+                raise AssertionError(f"{silence}; nc showed {self.output!r} and not {wanted!r}") from None
             chunk = os.read(self._process.stdout.fileno(), 65_535)
             if not chunk:
                 raise AssertionError(f"nc ended; it showed {self.output!r} and not {wanted!r}")
             self.output += chunk
-        return self.output.decode()
+        self._seen = begin + len(wanted.encode())
+        return self.output[: self._seen].decode()
 
     def leave(self) -> None:
         """Say exit, so that the room is rid of this member, and end."""
