@@ -6,11 +6,34 @@ gives a request; the ids and numbers in it are filled in by the session that ask
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from chat.errors import RequestRejected
-from chat.messages import LOBBY, Bye, Kind, Motd, Names, Request, Say
+from chat.messages import (
+    LOBBY,
+    TOPIC_BYTES,
+    Bye,
+    Fetch,
+    Join,
+    Kind,
+    Motd,
+    Names,
+    Nick,
+    Part,
+    Request,
+    Rooms,
+    Say,
+    Topic,
+)
+from chat.safety import NICK_BYTES, check_nick, check_room, is_blank
+
+HISTORY = 20  # entries that `/history` asks for: a screen of a terminal
+MAX_HISTORY = 50  # of 900 bytes they fit one answer of a server
+NO_TOPIC = "-"  # in place of a topic: there shall be none
+
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class Help(NamedTuple):
@@ -20,38 +43,115 @@ class Help(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One row: `arguments` is shown as it stands; `make` gives the request for the argument text."""
+    """One row: `arguments` is shown as it stands; `make` gives the request for (argument, current room)."""
 
     name: str
     aliases: tuple[str, ...]
     arguments: str
     help: str
-    make: Callable[[str], Request | Help]
+    make: Callable[[str, str], Request | Help]
 
 
-def _me(text: str) -> Request:
-    if not text:
-        raise RequestRejected("ARGUMENT_MISSING", "/me: what do you do? Like this: /me waves")
-    return Say(0, 0, LOBBY, Kind.ME, text)
+def check_current(room: str) -> str:
+    """Give the room that somebody is in, or raise `RequestRejected` if it is "": there is none."""
+    if not room:
+        raise RequestRejected("NOT_IN_ROOM", f"you are in no room: /join {LOBBY}")
+    return room
+
+
+def _given(argument: str, question: str) -> str:
+    if is_blank(argument):
+        raise RequestRejected("ARGUMENT_MISSING", question)
+    return argument
+
+
+def _named(name: str) -> str:
+    """Give the room that people mean: IRC's sign before it and capitals in it are habits."""
+    return check_room(name.removeprefix("#").lower())
+
+
+def _nick(argument: str, _: str) -> Request:
+    nick = _given(argument, "/nick: which nick? Like this: /nick bob")
+    return Nick(0, check_nick(nick).shown)
+
+
+def _me(argument: str, room: str) -> Request:
+    action = _given(argument, "/me: what do you do? Like this: /me waves")
+    return Say(0, 0, check_current(room), Kind.ME, action)
+
+
+def _join(argument: str, _: str) -> Request:
+    return Join(0, _named(_given(argument, "/join: which room? Like this: /join dev")))
+
+
+def _part(argument: str, room: str) -> Request:
+    return Part(0, _named(argument) if argument else check_current(room))
+
+
+def _names(after: str, room: str) -> Request:
+    if len(after.encode()) > NICK_BYTES:
+        raise RequestRejected("ARGUMENT_INVALID", "/names: behind which nick? Like this: /names bob")
+    return Names(0, check_current(room), after)
+
+
+def _list(after: str, _: str) -> Request:
+    return Rooms(0, _named(after) if after else "")
+
+
+def _topic(text: str, room: str) -> Request:
+    size = len(text.encode())
+    if size > TOPIC_BYTES:
+        raise RequestRejected("TOPIC_TOO_LONG", f"that topic has {size} bytes: at most {TOPIC_BYTES} fit")
+    if is_blank(text):
+        return Topic(0, check_current(room))
+    return Topic(0, check_current(room), "" if text == NO_TOPIC else text)
+
+
+def _history(argument: str, room: str) -> Request:
+    if argument and not _COUNT.fullmatch(argument):
+        raise RequestRejected("ARGUMENT_INVALID", "/history: how many lines? Like this: /history 20")
+    count = min(int(argument), MAX_HISTORY) if argument else HISTORY
+    return Fetch(0, check_current(room), after=None, before=None, limit=count)
 
 
 COMMANDS = (
-    Command("help", ("?",), "[command]", "what you can do here", Help),
+    Command("help", ("?",), "[command]", "what you can do here", lambda name, _: Help(name)),
+    Command("nick", (), "<nick>", "be called something else", _nick),
     Command("me", (), "<action>", "say what you do: * you wave", _me),
-    Command("motd", (), "", "the message of the day", lambda _: Motd(0)),
-    Command("names", ("who", "users"), "[after]", "who is here", lambda after: Names(0, LOBBY, after)),
-    Command("quit", ("exit", "bye"), "", "leave (the word exit does the same)", lambda _: Bye("exit")),
+    Command("join", ("j",), "<room>", "go into a room, and speak there from now on", _join),
+    Command("part", ("leave",), "[room]", "leave this room, or another", _part),
+    Command("names", ("who", "users"), "[after]", "who is here", _names),
+    Command("list", ("rooms",), "[after]", "which rooms there are", _list),
+    Command(
+        "topic",
+        (),
+        "[text]",
+        f"what this room is about; with a text: make it that ({NO_TOPIC}: nothing)",
+        _topic,
+    ),
+    Command(
+        "history",
+        (),
+        "[number]",
+        f"what was said here last: {HISTORY} lines, or up to {MAX_HISTORY}",
+        _history,
+    ),
+    Command("motd", (), "", "the message of the day", lambda *_: Motd(0)),
+    Command("quit", ("exit", "bye"), "", "leave (the word exit does the same)", lambda *_: Bye("exit")),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
 
 
-def parse_command(line: str) -> Request | Help:
-    """Give what the command line (a slash first) asks for, or raise `RequestRejected` naming the fault."""
+def parse_command(line: str, room: str = LOBBY) -> Request | Help:
+    """Give what the command line (a slash first) asks for; `room` is where it was typed ("": in none).
+
+    Raises `RequestRejected` naming the fault or the missing piece.
+    """
     name, _, argument = line[1:].partition(" ")
     command = _BY_NAME.get(name.lower())
     if command is None:
         raise RequestRejected("UNKNOWN_COMMAND", f"unknown command /{name[:32]}: /help lists what there is")
-    return command.make(argument.strip())
+    return command.make(argument.strip(), room)
 
 
 def help_lines(topic: str = "") -> list[str]:

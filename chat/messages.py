@@ -16,16 +16,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from chat.safety import NICK_BYTES
+from chat.safety import NICK_BYTES, ROOM_BYTES
 
 PROTOCOL_VERSION = 1
+PLAIN_VERSION = 0  # which no frame can name: the plain door says its Hello with it
 LOBBY = "lobby"
 
 MAX_NUMBER = 1 << 53  # the largest that a double holds exactly, so that clients in any language can count
 CLIENT_BYTES = 16  # random ones: nobody meets or guesses another's
 TEXT_BYTES = 900  # a rendered line stays below the 1,024 bytes that the oldest clients read
-ROOM_BYTES = 32
-ROOM_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-_."  # nothing that two people could spell in two ways
 TOPIC_BYTES = 300  # three lines of a terminal; `Joined` with it is a third of a datagram
 MOTD_BYTES = 512  # of the message of the day in Welcome; the rest is what Motd asks for
 CODE_BYTES = 32  # of a refusal: a few capital words
@@ -44,7 +43,7 @@ Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 Positive = Annotated[int, Meta(ge=1, le=MAX_NUMBER)]
 Seconds = Annotated[float, Meta(ge=0.0, le=WAIT_SECONDS)]
 ClientId = Annotated[bytes, Meta(min_length=CLIENT_BYTES, max_length=CLIENT_BYTES)]
-RoomName = Annotated[str, Meta(min_length=1, max_length=ROOM_BYTES)]  # of ROOM_CHARS, compared as it stands
+RoomName = Annotated[str, Meta(min_length=1, max_length=ROOM_BYTES)]  # what check_room takes
 NickLine = Annotated[str, Meta(max_length=NICK_BYTES)]
 TextLine = Annotated[str, Meta(max_length=TEXT_BYTES)]
 TopicLine = Annotated[str, Meta(max_length=TOPIC_BYTES)]
@@ -52,10 +51,11 @@ ReasonLine = Annotated[str, Meta(max_length=REASON_BYTES)]
 
 
 class Kind(StrEnum):
-    """How a text is meant: said, or done ("* bob waves")."""
+    """How a text is meant: said, done ("* bob waves"), or made the room's topic ("": it has none)."""
 
     SAY = "say"
     ME = "me"
+    TOPIC = "topic"
 
 
 class Change(StrEnum):
@@ -64,6 +64,8 @@ class Change(StrEnum):
     JOINED = "joined"
     LEFT = "left"
     RENAMED = "renamed"
+    AWAY = "away"  # not heard for a minute
+    BACK = "back"
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
@@ -76,7 +78,7 @@ class _Message(msgspec.Struct, frozen=True, array_like=True):
 class Hello(_Message, frozen=True, tag=1):
     """Let me in as `nick`. `client` is 16 random bytes that this client keeps while it runs."""
 
-    version: Number
+    version: Positive
     client: ClientId
     nick: NickLine
 
@@ -105,9 +107,10 @@ class Names(_Message, frozen=True, tag=3):
 
 
 class Motd(_Message, frozen=True, tag=4):
-    """The whole message of the day."""
+    """The message of the day behind its first `after` bytes: as much as one answer holds, "" at the end."""
 
     id: Positive
+    after: Number = 0
 
 
 class Bye(_Message, frozen=True, tag=5):
@@ -163,11 +166,11 @@ class Rooms(_Message, frozen=True, tag=10):
 
 
 class Topic(_Message, frozen=True, tag=11):
-    """Make `text` the topic of `room` ("": it has none)."""
+    """Make `text` the topic of `room` ("": it has none). None only asks what it is."""
 
     id: Positive
     room: RoomName
-    text: TopicLine
+    text: TopicLine | None = None
 
 
 class Ping(_Message, frozen=True, tag=12):
@@ -177,8 +180,7 @@ class Ping(_Message, frozen=True, tag=12):
     time: Number
 
 
-Request = Hello | Say | Names | Motd | Bye  # what the hub with its one room carries out
-NativeRequest = Request | Join | Part | Fetch | Nick | Rooms | Topic | Ping  # what frames can ask
+Request = Hello | Say | Names | Motd | Bye | Join | Part | Fetch | Nick | Rooms | Topic | Ping
 
 
 # --- replies, and what members are told unasked
@@ -225,14 +227,22 @@ class Rejected(_Message, frozen=True, tag=34):
     retry_after: Seconds = 0.0
 
 
-class NamesPage(_Message, frozen=True, tag=35):
-    """A page of a roster: (nick, verified) pairs; `count` is the whole room's, `more`: pages follow.
+class NameLine(msgspec.Struct, frozen=True, array_like=True):
+    """One member in a roster."""
 
-    `version` is the roster's: `Presence` above it is not in this page yet.
+    nick: NickLine
+    verified: bool
+    away: bool = False
+
+
+class NamesPage(_Message, frozen=True, tag=35):
+    """A page of a roster in the order of the nicks' keys; `count` is the whole room's, `more`: pages follow.
+
+    `version` is the roster's: `Presence` above it is not in this page yet. Its rows are at most 1,024 bytes.
     """
 
     room: RoomName
-    nicks: Annotated[tuple[tuple[NickLine, bool], ...], Meta(max_length=NAMES_PAGE)]
+    nicks: Annotated[tuple[NameLine, ...], Meta(max_length=NAMES_PAGE)]
     count: Number
     more: bool
     version: Number = 0
@@ -334,8 +344,7 @@ class RoomsPage(_Message, frozen=True, tag=42):
     more: bool
 
 
-Reply = Welcome | Accepted | Rejected | Done | Bye  # what the hub with its one room answers
-NativeReply = Reply | Joined | Fetched | Pong | RoomsPage  # what frames can answer
+Reply = Welcome | Accepted | Rejected | Done | Bye | Joined | Fetched | Pong | RoomsPage
 Broadcast = Entry | Presence
 
 
@@ -343,7 +352,10 @@ Broadcast = Entry | Presence
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """An entry before the store has given it a position; `client` and `n` name it for ever."""
+    """An entry before the store has given it a position; `client` and `n` name it for ever.
+
+    `n` is 0 for what has no number (a topic): it is written whatever was written before.
+    """
 
     client: bytes
     n: int
@@ -355,11 +367,15 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """An entry that the store holds, and whose it was: what a store's subscriber is told."""
+    """An entry that the store holds, and whose it was: what a store's subscriber is told.
+
+    `floor` is the newest position of the room that is not kept any more.
+    """
 
     client: bytes
     n: int
     entry: Entry
+    floor: int
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -369,9 +385,13 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """This number was appended before: at `seq`, or refused or too old to tell (0)."""
+    """This number is not above the client's stored one: it was appended at `seq`, or never was (0).
+
+    `is_same` says whether the draft was this one (room, kind and text), and not another with its number.
+    """
 
     seq: int
+    is_same: bool = True
 
 
 class Stale(msgspec.Struct, frozen=True):
@@ -389,3 +409,10 @@ class Page(msgspec.Struct, frozen=True):
     floor: int
     head: int
     entries: tuple[Entry, ...]
+
+
+class Heads(msgspec.Struct, frozen=True):
+    """Where a store stands: (floor, head) of each room; `base` is both for a room without entries."""
+
+    base: int
+    rooms: dict[str, tuple[int, int]]

@@ -1,4 +1,4 @@
-"""Text that is safe to relay and to print, and nicks that cannot be mistaken for one another.
+"""Text that is safe to relay and to print, and names that cannot be mistaken for one another.
 
 Applied where text enters (both codecs) and again in the client before anything reaches a terminal. Pure
 functions; every result is a fixed point: cleaning it again changes nothing.
@@ -6,6 +6,7 @@ functions; every result is a fixed point: cleaning it again changes nothing.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ import precis_i18n  # type: ignore[import-untyped, unused-ignore]
 
 from chat.errors import RequestRejected
 
+ROOM_BYTES = 32
+ROOM_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-_."  # nothing that two people could spell in two ways
 NICK_CHARS = 24  # fits beside a message on an 80 column terminal
 NICK_BYTES = 64  # 24 characters of most scripts; keeps a rendered line within 1,024 bytes
 MAX_ASKED_NICK = 2 * NICK_CHARS  # before preparation, which may join characters but takes quadratic time
@@ -20,6 +23,10 @@ MARKS_A_BASE = 4  # no living script needs more, and a tower of marks covers the
 
 # Normalising sorts runs of marks, in quadratic time: UAX #15, section 13 (Stream-Safe Text) allows 30.
 _MARKS_TO_SORT = 30
+
+# Finds more than four marks in a row, and other things: no mark is in \w or \s, in ASCII, among the dashes
+# and quotes of U+2000, or among the emoji of U+1F000.
+_MAYBE_MARKS = re.compile(rf"[^\x00-\x7f\w\s\u2000-\u20cf\U0001f000-\U0001ffff]{{{MARKS_A_BASE + 1}}}")
 
 # Categories that move the cursor, break the line or mean nothing: controls (C0, C1, escape sequences begin
 # with one), line and paragraph separators, surrogates, unassigned code points.
@@ -51,14 +58,10 @@ def clean_text(text: str) -> str:
     A tab becomes a space; other control characters, separators, surrogates, unassigned code points, bidi
     controls and the fifth and later combining marks of a base are removed.
     """
-    if text.isascii() and text.isprintable():  # nearly every line: 0.1 us instead of 10
+    if text.isascii() and text.isprintable():  # nearly every line: 0.1 us instead of 2
         return text
-    kept = "".join(
-        char
-        for char in text.replace("\t", " ")
-        if unicodedata.category(char) not in _UNSAFE_CATEGORIES and char not in _BIDI_CONTROLS
-    )
-    return _limit_marks(unicodedata.normalize("NFC", _limit_marks(kept, _MARKS_TO_SORT)), MARKS_A_BASE)
+    kept = _limit_marks(_without_unsafe(text), _MARKS_TO_SORT)
+    return _limit_marks(unicodedata.normalize("NFC", kept), MARKS_A_BASE)
 
 
 def is_blank(text: str) -> bool:
@@ -74,7 +77,23 @@ def nick_key(text: str) -> str:
         return text.casefold()
 
 
+def _without_unsafe(text: str) -> str:
+    if text.isprintable():  # of what is not, most is harmless: wide spaces, joiners of letters and emoji
+        return text
+    removed: dict[int, str | None] = {
+        ord(char): None
+        for char in set(text)
+        if not char.isprintable()
+        and (unicodedata.category(char) in _UNSAFE_CATEGORIES or char in _BIDI_CONTROLS)
+    }
+    if not removed:
+        return text
+    return text.translate(removed | {ord("\t"): " "})
+
+
 def _limit_marks(text: str, most: int) -> str:
+    if _MAYBE_MARKS.search(text) is None:
+        return text
     kept: list[str] = []
     marks = 0
     for char in text:
@@ -82,6 +101,13 @@ def _limit_marks(text: str, most: int) -> str:
         if marks <= most:
             kept.append(char)
     return "".join(kept)
+
+
+def check_room(name: str) -> str:
+    """Give `name` as it stands if a room may be called so, or raise `RequestRejected` saying what may."""
+    if not 1 <= len(name) <= ROOM_BYTES or name.strip(ROOM_CHARS):
+        raise RequestRejected("ROOM_INVALID", f"a room's name has 1 to {ROOM_BYTES} of a-z, 0-9 and -_. only")
+    return name
 
 
 def check_nick(text: str) -> Nick:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chat.errors import StoreError
-from chat.messages import LOBBY, Appended, AppendResult, Draft, Fact, Kind, Page, Repeat, Stale
+from chat.messages import LOBBY, Appended, AppendResult, Draft, Fact, Heads, Kind, Page, Repeat, Stale
 from chat.store.interface import READ_LIMIT, Store
 
 if TYPE_CHECKING:
@@ -18,15 +18,20 @@ START = 1_700_000_000.0  # seconds since 1970
 LARGEST = 1 << 53  # what a JSON number can hold: no position may reach it
 KEPT_RESULTS = 16  # results of a client that a repeat can still be answered with
 KEPT_ENTRIES = 512  # of a room, at least
+HOUR = 3_600.0
 
 
-def draft(n: int, client: bytes = ANN, room: str = LOBBY) -> Draft:
-    """Give a text that names its number."""
-    return Draft(client, n, room, Kind.SAY, "ann", verified=False, text=f"text {n}")
+def draft(n: int, client: bytes = ANN, room: str = LOBBY, text: str = "", kind: Kind = Kind.SAY) -> Draft:
+    """Give a text that names its number unless it is told what to say."""
+    return Draft(client, n, room, kind, "ann", verified=False, text=text or f"text {n}")
 
 
 class StoreContract(_Case):
-    """A store, and everything that its subscriber is told. `self.now` is the store's wall clock."""
+    """A store, and everything that its subscriber is told. `self.now` is the store's wall clock.
+
+    The tests of restarts are those of a store that keeps what it accepted; one that does not says instead
+    what is true of it.
+    """
 
     now: float
     store: Store
@@ -45,51 +50,95 @@ class StoreContract(_Case):
     def start(self) -> None:
         """Start a store, and listen from where it says that it stands."""
         self.store = self.make()
-        heads = self.successResultOf(self.store.heads())
-        after = max((head for _, head in heads.values()), default=0)
+        heads = self.heads()
+        after = max([heads.base, *(head for _, head in heads.rooms.values())])
         self.successResultOf(self.store.subscribe(self.told.append, after))
+
+    def restart(self, later: float = 0.0) -> None:
+        """End the store and start it again, when the clock shows so many seconds more."""
+        self.successResultOf(self.store.close())
+        self.now += later
+        self.start()
 
     def append(self, n: int, last: int, client: bytes = ANN, room: str = LOBBY) -> AppendResult:
         """Append a text."""
         return self.successResultOf(self.store.append(draft(n, client, room), last))
 
-    def read(self, after: int | None = None, before: int | None = None, limit: int = 10) -> Page:
-        """Read from the lobby."""
-        return self.successResultOf(self.store.read(LOBBY, after, before, limit))
+    def read(
+        self, after: int | None = None, before: int | None = None, limit: int = 10, room: str = LOBBY
+    ) -> Page:
+        """Read from a room."""
+        return self.successResultOf(self.store.read(room, after, before, limit))
+
+    def heads(self) -> Heads:
+        """Ask where the store stands."""
+        return self.successResultOf(self.store.heads())
 
     def seqs(self) -> list[int]:
         """Give the positions that the subscriber was told."""
         return [fact.entry.seq for fact in self.told]
 
+    def assert_a_log(self) -> None:
+        """Check what was told: positions rise, and each entry names the one before it in its room."""
+        self.assertEqual(self.seqs(), sorted(set(self.seqs())))
+        newest: dict[str, int] = {}
+        for entry in (fact.entry for fact in self.told):
+            self.assertLess(entry.seq, LARGEST)
+            if entry.room in newest:
+                self.assertEqual(entry.seq - entry.back, newest[entry.room])
+            newest[entry.room] = entry.seq
+
+    # --- appending
+
     def test_positions(self) -> None:
         """Positions rise over the whole store; each entry names the one before it in its room."""
+        base = self.heads().base
         self.append(1, 0)
         self.append(1, 0, BOB, "other")
         self.append(2, 1)
-        first, other, second = (fact.entry for fact in self.told)
-        self.assertLess(first.seq, other.seq)
-        self.assertLess(other.seq, second.seq)
-        self.assertEqual(second.seq - second.back, first.seq)
-        self.assertEqual(first.seq - first.back, self.read().floor)
-        self.assertEqual(first.at, int(START * 1000))
-        self.assertLess(second.seq, LARGEST)
+        self.append(2, 1, BOB, "other")
+        self.assert_a_log()
+        for fact in self.told[:2]:
+            self.assertEqual(fact.entry.seq - fact.entry.back, base)
+        self.assertEqual(self.told[0].entry.at, int(START * 1000))
 
     def test_whose_it_is(self) -> None:
-        """A fact carries its client and number, and the answer names the position that was told."""
-        result = self.append(1, 0)
+        """A fact carries its client, its number and all of its draft; the answer names the same position."""
+        asked = Draft(ANN, 1, "dev", Kind.ME, "Ann", verified=True, text="wavès")
+        result = self.successResultOf(self.store.append(asked, 0))
         (fact,) = self.told
-        self.assertEqual((fact.client, fact.n, fact.entry.text), (ANN, 1, "text 1"))
-        self.assertEqual(result, Appended(fact.entry.seq))
+        entry = fact.entry
+        self.assertEqual(
+            Draft(fact.client, fact.n, entry.room, entry.kind, entry.nick, entry.verified, entry.text), asked
+        )
+        self.assertEqual(result, Appended(entry.seq))
 
     def test_repeats(self) -> None:
         """The same number again writes nothing and tells where it went; of very old ones no more."""
         first = self.append(1, 0)
         assert isinstance(first, Appended)
-        self.assertEqual(self.append(1, 0), Repeat(first.seq))
-        for n in range(2, KEPT_RESULTS + 2):
+        self.assertEqual(self.append(1, 0), Repeat(first.seq, is_same=True))
+        for n in range(2, KEPT_RESULTS + 1):
             self.append(n, n - 1)
+        self.assertEqual(self.append(1, 0), Repeat(first.seq, is_same=True))
+        self.append(KEPT_RESULTS + 1, KEPT_RESULTS)
         self.assertEqual(self.append(1, 0), Repeat(0))
         self.assertEqual(len(self.told), KEPT_RESULTS + 1)
+
+    def test_another_text_with_the_same_number(self) -> None:
+        """A repeat says whether it is one: another room, kind or text is none. Who says it does not count."""
+        first = self.append(1, 0)
+        assert isinstance(first, Appended)
+        renamed = Draft(ANN, 1, LOBBY, Kind.SAY, "Ann-2", verified=True, text="text 1")
+        for again, is_same in (
+            (draft(1, room="other"), False),
+            (draft(1, kind=Kind.ME), False),
+            (draft(1, text="text 2"), False),
+            (renamed, True),
+        ):
+            result = self.successResultOf(self.store.append(again, 0))
+            self.assertEqual(result, Repeat(first.seq, is_same), again)
+        self.assertEqual(len(self.told), 1)
 
     def test_a_number_is_passed_over(self) -> None:
         """Numbers may skip (a refused text has one), as long as the caller knows the newest stored."""
@@ -102,7 +151,18 @@ class StoreContract(_Case):
         self.append(4, 0)
         self.assertEqual(self.append(6, 5), Stale(4))
         self.assertEqual(self.append(6, 0), Stale(4))
+        self.assertEqual(self.append(6, 5, BOB), Stale(0))
         self.assertEqual(len(self.told), 1)
+
+    def test_without_a_number(self) -> None:
+        """A topic has number 0: it is written each time, and its client's numbers are as they were."""
+        self.append(3, 0)
+        for last in (0, 3, 7):
+            topic = draft(0, text="be nice", kind=Kind.TOPIC)
+            self.assertIsInstance(self.successResultOf(self.store.append(topic, last)), Appended)
+        self.assertEqual([(fact.n, fact.entry.kind) for fact in self.told[1:]], [(0, Kind.TOPIC)] * 3)
+        self.assertIsInstance(self.append(4, 3), Appended)
+        self.assert_a_log()
 
     def test_concurrent_appends(self) -> None:
         """Appends that do not wait for one another get positions in the order they were asked in."""
@@ -110,7 +170,7 @@ class StoreContract(_Case):
         results = [self.successResultOf(each) for each in waiting]
         self.assertEqual([fact.client[0] for fact in self.told], list(range(100)))
         self.assertEqual(results, [Appended(seq) for seq in self.seqs()])
-        self.assertEqual(self.seqs(), sorted(set(self.seqs())))
+        self.assert_a_log()
 
     def test_the_same_number_twice_at_once(self) -> None:
         """Of two appends of one number, one is written and the other is its repeat."""
@@ -118,38 +178,69 @@ class StoreContract(_Case):
         first, second = self.successResultOf(one), self.successResultOf(two)
         assert isinstance(first, Appended)
         self.assertEqual(second, Repeat(first.seq))
+        self.assertEqual(len(self.told), 1)
+
+    # --- reading
 
     def test_reading_at_both_ends(self) -> None:
-        """Both bounds are exclusive; after: the oldest first; before: the newest; always ascending."""
+        """Both bounds are exclusive; after: the oldest first; else: the newest; always ascending."""
         for n in range(1, 7):
             self.append(n, n - 1)
-        one, _, three, *_, six = self.seqs()
+            self.append(n, n - 1, BOB, "other")
+        one, _, three, *_, six = self.seqs()[::2]
         for page, texts in (
+            (self.read(after=0, limit=2), [1, 2]),
             (self.read(after=one, limit=2), [2, 3]),
+            (self.read(after=one - 1, limit=1), [1]),
             (self.read(before=six, limit=2), [4, 5]),
+            (self.read(before=six + 1, limit=2), [5, 6]),
             (self.read(after=one, before=three), [2]),
+            (self.read(after=one, before=six, limit=2), [2, 3]),
+            (self.read(after=three, before=one), []),
             (self.read(limit=2), [5, 6]),
             (self.read(before=six, limit=0), []),
+            (self.read(after=0, limit=0), []),
             (self.read(after=six), []),
+            (self.read(before=one), []),
         ):
             self.assertEqual([entry.text for entry in page.entries], [f"text {n}" for n in texts])
             self.assertEqual(page.head, six)
+        told = tuple(fact.entry for fact in self.told if fact.entry.room == "other")
+        self.assertEqual(self.read(room="other").entries, told)
 
     def test_trimming(self) -> None:
         """The newest entries are kept; the floor is the newest that is not, and what is read follows it."""
         for n in range(1, KEPT_ENTRIES + 100):
             self.append(n, n - 1)
         page = self.read(after=0, limit=10_000)
-        self.assertLessEqual(len(page.entries), READ_LIMIT)
+        self.assertEqual(len(page.entries), READ_LIMIT)
         self.assertEqual(page.entries[0].seq - page.entries[0].back, page.floor)
         self.assertEqual(page.head, self.seqs()[-1])
+        newest = self.read(limit=10_000).entries
+        self.assertEqual([entry.seq for entry in newest], self.seqs()[-READ_LIMIT:])
+
+    def test_floors(self) -> None:
+        """Each fact says what its room had lost by then: the same that the room says when it is asked."""
+        for n in range(1, KEPT_ENTRIES + 100):
+            self.append(n, n - 1)
+            fact = self.told[-1]
+            self.assertEqual(self.read(limit=1), Page(fact.floor, fact.entry.seq, (fact.entry,)))
+            self.assertLessEqual(fact.floor, fact.entry.seq - fact.entry.back)
+        floors = [fact.floor for fact in self.told]
+        self.assertEqual(floors, sorted(floors))
 
     def test_heads(self) -> None:
-        """Every room's floor and head; a room in which nobody spoke is empty at one place."""
+        """Floor and head of every room that has entries; any other is empty at the base."""
+        base = self.heads().base
         page = self.read()
-        self.assertEqual(page.floor, page.head)
+        self.assertEqual((page.floor, page.head, page.entries), (base, base, ()))
         self.append(1, 0)
-        self.assertEqual(self.successResultOf(self.store.heads())[LOBBY], (page.floor, self.seqs()[0]))
+        self.append(2, 5, room="nothing was written here")
+        self.append(2, 1, room="other")
+        one, two = self.seqs()
+        self.assertEqual(self.heads(), Heads(base, {LOBBY: (base, one), "other": (base, two)}))
+
+    # --- listening
 
     def test_subscribing_late(self) -> None:
         """A subscriber is first told of what is above the position it names, over all rooms, in order."""
@@ -157,23 +248,77 @@ class StoreContract(_Case):
             self.append(n, n - 1, room=LOBBY if n % 2 else "other")
         late: list[Fact] = []
         self.successResultOf(self.store.subscribe(late.append, self.seqs()[0]))
-        self.assertEqual([fact.n for fact in late], [2, 3, 4])
+        self.assertEqual(late, self.told[1:])
         self.append(5, 4)
-        self.assertEqual(late[-1].n, 5)
+        self.assertEqual([fact.n for fact in late], [2, 3, 4, 5])
+
+    def test_told_before_answered(self) -> None:
+        """The subscriber hears of a fact before its author has the answer."""
+        order: list[str] = []
+        self.successResultOf(self.store.subscribe(lambda _: order.append("told"), LARGEST))
+        answered = self.store.append(draft(1), 0).addCallback(lambda _: order.append("answered"))
+        self.successResultOf(answered)
+        self.assertEqual(order, ["told", "answered"])
+
+    # --- ending and starting again
 
     def test_restarts(self) -> None:
         """A start begins a new run, above all others, a millisecond after it ended; twice in a row."""
         for run in range(3):
             for n in range(1, 500):
                 self.append(n, n - 1, bytes([run]) * 16)
-            self.successResultOf(self.store.close())
-            self.now += 0.0015  # a float so large is exact to a quarter of a microsecond only
-            self.start()
+            self.restart(0.0015)  # a float so large is exact to a quarter of a microsecond only
         self.assertEqual(len(self.told), 3 * 499)
         self.assertEqual(self.seqs(), sorted(set(self.seqs())))
+        self.assertLess(self.seqs()[-1], LARGEST)
+
+    def test_a_clock_that_cannot_be_trusted(self) -> None:
+        """Runs rise though no time passes between two starts, and though the clock is set back."""
+        for run, later in enumerate((0.0, 0.0, -HOUR, 0.001, 0.0)):
+            for n in range(1, 4):
+                self.append(n, n - 1, bytes([run]) * 16, room=LOBBY if n % 2 else "other")
+            self.restart(later)
+        self.assertEqual(len(self.told), 5 * 3)
+        self.assert_a_log()
+
+    def test_what_was_accepted_is_kept(self) -> None:
+        """Entries, floors, heads, numbers and results outlive the store; nothing is told twice."""
+        for n in range(1, KEPT_ENTRIES + 100):
+            self.append(n, n - 1)
+        self.append(1, 0, BOB, "other")
+        pages = [self.read(), self.read(room="other"), self.read(after=0), self.read(room="unknown")]
+        heads, told = self.heads(), len(self.told)
+        self.restart(1.0)
+        self.assertEqual(self.heads(), heads)
+        self.assertEqual(
+            [self.read(), self.read(room="other"), self.read(after=0), self.read(room="unknown")], pages
+        )
+        newest = KEPT_ENTRIES + 99
+        self.assertEqual(self.append(newest, 0), Repeat(self.seqs()[-2]))
+        different = self.successResultOf(self.store.append(draft(newest, text="another"), 0))
+        self.assertEqual(different, Repeat(self.seqs()[-2], is_same=False))
+        self.assertEqual(self.append(newest + 1, 0), Stale(newest))
+        self.assertEqual(len(self.told), told)
+
+    def test_the_first_entry_of_a_run(self) -> None:
+        """It names the newest that was kept of its room, or the base if there was none."""
+        base = self.heads().base
+        self.append(1, 0)
+        self.append(1, 0, BOB, "other")
+        self.append(2, 1, BOB, "other")
+        self.restart(1.0)
+        self.append(2, 1)
+        self.append(3, 2, BOB, "other")
+        self.append(4, 3, BOB, "new")
+        one, _, two, *_ = self.seqs()
+        before = [fact.entry.seq - fact.entry.back for fact in self.told[3:]]
+        self.assertEqual(before, [one, two, base])
 
     def test_closed(self) -> None:
-        """A closed store takes nothing and tells nobody."""
+        """A closed store takes nothing, gives nothing and tells nobody."""
         self.successResultOf(self.store.close())
         self.failureResultOf(self.store.append(draft(1), 0), StoreError)
+        self.failureResultOf(self.store.read(LOBBY, None, None, 1), StoreError)
+        self.failureResultOf(self.store.heads(), StoreError)
+        self.failureResultOf(self.store.subscribe(self.told.append, 0), StoreError)
         self.assertEqual(self.told, [])

@@ -1,22 +1,46 @@
-"""What the tests of the server share: a network in memory, and a server on it."""
+"""What the tests of the server share: a network in memory, a server, stores that fail, native members."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.hub import Hub
+from chat.messages import (
+    LOBBY,
+    PROTOCOL_VERSION,
+    AppendResult,
+    Broadcast,
+    Draft,
+    Entry,
+    Hello,
+    Join,
+    Kind,
+    Page,
+    Reply,
+    Request,
+    Say,
+)
 from chat.server.protocol import ChatServer, Settings
 from chat.store.memory import MemoryStore
+from chat.wire.frames import decode_replies, encode_frame, pack
+from tests.stub_channel import StubChannel, StubListener
 
 if TYPE_CHECKING:
     from chat.server.peer import Addr, ControlMessage, Peer
     from chat.server.port import UdpPort
     from chat.store.interface import Store
 
+M = TypeVar("M", bound=Reply | Broadcast)
+
 START = 1_700_000_000.0  # what the wall clock of a test's store says at its beginning
+PACE = 0.04  # seconds in which everything that a session held back has left: 20 ms, and a slot of the wheel
+ANN, BOB, EVE = ("10.0.0.1", 4001), ("10.0.0.2", 4002), ("10.0.0.3", 4003)
+NAT, NED = ("192.0.2.1", 5001), ("192.0.2.2", 5002)  # native members come from anywhere
 
 
 class MemoryPort:
@@ -29,6 +53,15 @@ class MemoryPort:
         self.sources: dict[Addr, list[ControlMessage]] = {}
         self.errors: dict[Addr, OSError] = {}
         self.every_error: OSError | None = None
+        self.is_held = False
+
+    def hold(self) -> None:
+        """Note that the server is not ready."""
+        self.is_held = True
+
+    def release(self) -> None:
+        """Note that it is."""
+        self.is_held = False
 
     def send(self, datagram: bytes, peers: Iterable[Peer], now: float) -> list[tuple[Peer, OSError]]:
         """Keep `datagram` once for each peer, and give those that a test wants to fail."""
@@ -54,30 +87,46 @@ class MemoryPort:
 
 
 class Wire:
-    """A `ChatServer` on a network in memory, with the time in the test's hands."""
+    """A `ChatServer` on a network in memory, with the time in the test's hands.
+
+    What is sent while the server holds its port waits in `early`, as it does in a socket. `native` opens the
+    native door, with a stand-in for DTLS.
+    """
 
     def __init__(
-        self, settings: Settings | None = None, hub: Hub | None = None, store: Store | None = None
+        self,
+        settings: Settings | None = None,
+        hub: Hub | None = None,
+        store: Store | None = None,
+        *,
+        native: bool = True,
     ) -> None:
         self.clock = Clock()
         self.port = MemoryPort()
         self.store = store or MemoryStore(lambda: START + self.clock.seconds())
+        self.early: list[tuple[bytes, Addr]] = []
         counter = iter(range(1, 1 << 32))
+
+        def random(size: int) -> bytes:
+            return next(counter).to_bytes(size, "big")
+
         self.server = ChatServer(
             hub or Hub(),
             self.store,
             settings or Settings(),
             self.clock,
             now=self.clock.seconds,
-            random=lambda size: next(counter).to_bytes(size, "big"),
+            random=random,
+            listener=StubListener(random) if native else None,
         )
         self.server.transport = cast("UdpPort", self.port)
         self.server.startProtocol()
 
     def send(self, addr: Addr, *datagrams: bytes) -> None:
         """Let `addr` send datagrams, each in a turn of its own."""
-        for datagram in datagrams:
-            self.server.datagramReceived(datagram, addr)
+        self.early += [(datagram, addr) for datagram in datagrams]
+        while self.early and not self.port.is_held:
+            self.server.datagramReceived(*self.early.pop(0))
             self.server.turn_ended()
 
     def take(self, addr: Addr) -> list[bytes]:
@@ -85,3 +134,122 @@ class Wire:
         mine = [datagram for datagram, to in self.port.written if to == addr]
         self.port.written = [(datagram, to) for datagram, to in self.port.written if to != addr]
         return mine
+
+
+class Native:
+    """A native client without a session of its own: it sends what a test says, once, and shows what comes.
+
+    It has a channel from the beginning, and is in the lobby if it was given a nick. `client` is its id.
+    """
+
+    def __init__(self, wire: Wire, addr: Addr, nick: str = "", client: bytes = b"") -> None:
+        self.client = client or (nick or "nobody").encode().ljust(16, b".")
+        self._wire = wire
+        self._addr = addr
+        self._channel = StubChannel(repr(addr).encode()[:8], wire.clock.seconds())
+        self._channel.handle_timeout(wire.clock.seconds())
+        self._write()
+        self.take()
+        self._ids = 0
+        self._n = 0
+        if nick:
+            self.send(Hello(PROTOCOL_VERSION, self.client, nick), Join(self.next_id(), LOBBY))
+            self.take_all()
+
+    def next_id(self) -> int:
+        """Give the id of the next request."""
+        self._ids += 1
+        return self._ids
+
+    def send(self, *requests: Request) -> None:
+        """Send requests in as few datagrams as hold them."""
+        for plaintext in pack([encode_frame(request) for request in requests]):
+            self.send_raw(plaintext)
+
+    def send_raw(self, plaintext: bytes) -> None:
+        """Send a plaintext, whatever it is."""
+        self._channel.send(plaintext, self._wire.clock.seconds())
+        self._write()
+
+    def say(self, text: str, room: str = LOBBY) -> None:
+        """Say the next text."""
+        self._n += 1
+        self.send(Say(self.next_id(), self._n, room, Kind.SAY, text))
+
+    def take(self) -> list[Reply | Broadcast]:
+        """Give what has come since this was last asked."""
+        now = self._wire.clock.seconds()
+        return [
+            message
+            for datagram in self._wire.take(self._addr)
+            for plaintext in self._channel.receive_datagram(datagram, now)
+            for message in decode_replies(plaintext)
+        ]
+
+    def take_all(self) -> list[Reply | Broadcast]:
+        """Give the same after a moment, with what the server's session held back."""
+        self._wire.clock.advance(PACE)
+        return self.take()
+
+    def _write(self) -> None:
+        for datagram in self._channel.datagrams_to_send(self._wire.clock.seconds()):
+            self._wire.send(self._addr, datagram)
+
+
+def only(kind: type[M], messages: list[Reply | Broadcast]) -> list[M]:
+    """Give those of `messages` that are of one kind."""
+    return [message for message in messages if isinstance(message, kind)]
+
+
+def texts(messages: list[Reply | Broadcast]) -> list[str]:
+    """Give the texts of the entries among `messages`."""
+    return [entry.text for entry in only(Entry, messages)]
+
+
+class SlowStore(MemoryStore):
+    """A store that takes an entry only when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: START)
+        self.waiting: list[tuple[Draft, int, Deferred[AppendResult]]] = []
+
+    def append(self, draft: Draft, last: int) -> Deferred[AppendResult]:
+        """Keep the draft back."""
+        answer: Deferred[AppendResult] = Deferred()
+        self.waiting.append((draft, last, answer))
+        return answer
+
+    def go_on(self) -> None:
+        """Take the oldest draft that was kept back."""
+        draft, last, answer = self.waiting.pop(0)
+        super().append(draft, last).chainDeferred(answer)
+
+
+class BrokenStore(MemoryStore):
+    """A store that fails as the test says."""
+
+    error: Exception | None = None
+
+    def append(self, draft: Draft, last: int) -> Deferred[AppendResult]:
+        """Fail, or store."""
+        return super().append(draft, last) if self.error is None else fail(self.error)
+
+    def read(self, room: str, after: int | None, before: int | None, limit: int) -> Deferred[Page]:
+        """Fail, or read."""
+        return super().read(room, after, before, limit) if self.error is None else fail(self.error)
+
+
+class ServerTests(SynchronousTestCase):
+    """A server with its defaults."""
+
+    settings = Settings()
+
+    def setUp(self) -> None:
+        """Start it; whatever it logs as an error fails the test."""
+        self.wire = Wire(self.settings)
+
+    def enter(self, **addrs: Addr) -> None:
+        """Let plain members come in by nick, and forget what they were told of it."""
+        for nick, addr in addrs.items():
+            self.wire.send(addr, nick.encode())
+        self.wire.port.written.clear()

@@ -2,24 +2,117 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.commands import COMMANDS, Help, help_lines, parse_command
+from chat.commands import COMMANDS, HISTORY, MAX_HISTORY, Help, check_current, help_lines, parse_command
 from chat.errors import RequestRejected
-from chat.messages import LOBBY, Bye, Kind, Motd, Names, Say
+from chat.messages import (
+    LOBBY,
+    TOPIC_BYTES,
+    Bye,
+    Fetch,
+    Join,
+    Kind,
+    Motd,
+    Names,
+    Nick,
+    Part,
+    Request,
+    Rooms,
+    Say,
+    Topic,
+)
+
+PROTOCOL = Path(__file__).parent.parent / "docs" / "protocol.md"
 
 
 class CommandTests(SynchronousTestCase):
     """Commands are data, and help is made from them."""
 
+    def refused(self, line: str, room: str = LOBBY) -> str:
+        """Give the code with which a line is refused."""
+        return str(self.assertRaises(RequestRejected, parse_command, line, room).code)
+
     def test_each_command_gives_its_request(self) -> None:
         """Every row of the table is reached by its name and by each alias, in any case."""
-        self.assertEqual(parse_command("/me  waves "), Say(0, 0, LOBBY, Kind.ME, "waves"))
-        self.assertEqual(parse_command("/MOTD"), Motd(0))
-        self.assertEqual(parse_command("/names bob"), Names(0, LOBBY, "bob"))
-        self.assertEqual(parse_command("/who"), Names(0, LOBBY, ""))
-        self.assertEqual(parse_command("/exit"), Bye("exit"))
-        self.assertEqual(parse_command("/? me"), Help("me"))
+        expected: dict[str, Request | Help] = {
+            "/help": Help(""),
+            "/? me": Help("me"),
+            "/nick  Rob ": Nick(0, "Rob"),
+            "/me  waves  at you ": Say(0, 0, "dev", Kind.ME, "waves  at you"),
+            "/join ops": Join(0, "ops"),
+            "/j ops": Join(0, "ops"),
+            "/part": Part(0, "dev"),
+            "/leave ops": Part(0, "ops"),
+            "/names bob": Names(0, "dev", "bob"),
+            "/who": Names(0, "dev", ""),
+            "/users": Names(0, "dev", ""),
+            "/list": Rooms(0, ""),
+            "/rooms ops": Rooms(0, "ops"),
+            "/topic": Topic(0, "dev", None),
+            "/topic be nice": Topic(0, "dev", "be nice"),
+            "/history": Fetch(0, "dev", None, None, HISTORY),
+            "/history 7": Fetch(0, "dev", None, None, 7),
+            "/MOTD": Motd(0),
+            "/quit": Bye("exit"),
+            "/exit": Bye("exit"),
+            "/bye": Bye("exit"),
+        }
+        for line, request in expected.items():
+            self.assertEqual(parse_command(line, "dev"), request, line)
+        tried = {line[1:].lower().split()[0] for line in expected}
+        self.assertEqual(tried, {name for row in COMMANDS for name in (row.name, *row.aliases)})
+
+    def test_the_lobby_is_where_one_is(self) -> None:
+        """Who does not say where a line was typed means the lobby."""
+        self.assertEqual(parse_command("/names"), Names(0, LOBBY))
+
+    def test_names_of_rooms(self) -> None:
+        """The sign that IRC puts before a room and capitals are habits; what else is no room is refused."""
+        for line in ("/join #Dev", "/join DEV", "/join dev"):
+            self.assertEqual(parse_command(line), Join(0, "dev"))
+        self.assertEqual(parse_command("/part #Dev"), Part(0, "dev"))
+        self.assertEqual(parse_command("/list #Dev"), Rooms(0, "dev"))
+        for line in ("/join ##dev", "/join a b", "/join büro", "/join #", "/part a,b", "/list " + "x" * 33):
+            self.assertEqual(self.refused(line), "ROOM_INVALID", line)
+
+    def test_nicks(self) -> None:
+        """What cannot be a nick is refused before anybody is asked, and what can is asked for as shown."""
+        self.assertEqual(parse_command("/nick \uff22ob"), Nick(0, "Bob"))
+        self.assertEqual(self.refused("/nick a b"), "NICK_INVALID")
+        self.assertEqual(self.refused("/nick server"), "NICK_RESERVED")
+
+    def test_topics(self) -> None:
+        """Up to 300 bytes; a hyphen takes the topic away, and what nobody would see only asks."""
+        self.assertEqual(parse_command("/topic -"), Topic(0, LOBBY, ""))
+        self.assertEqual(parse_command("/topic \u200b"), Topic(0, LOBBY))
+        longest = "é" * (TOPIC_BYTES // 2)
+        self.assertEqual(parse_command(f"/topic {longest}"), Topic(0, LOBBY, longest))
+        self.assertEqual(self.refused(f"/topic {longest}x"), "TOPIC_TOO_LONG")
+
+    def test_lengths_of_history(self) -> None:
+        """A number, of which 50 are given at most."""
+        for asked, given in (("1", 1), ("50", MAX_HISTORY), ("51", MAX_HISTORY), ("999999999", MAX_HISTORY)):
+            self.assertEqual(parse_command(f"/history {asked}"), Fetch(0, LOBBY, None, None, given))
+        for asked in ("0", "-1", "all", "1 2", "²", "1.5", "9" * 5_000):
+            self.assertEqual(self.refused(f"/history {asked}"), "ARGUMENT_INVALID", asked[:9])
+
+    def test_pages_of_names(self) -> None:
+        """What is longer than any nick is none to begin behind."""
+        self.assertEqual(parse_command("/names " + "é" * 32), Names(0, LOBBY, "é" * 32))
+        self.assertEqual(self.refused("/names " + "é" * 32 + "x"), "ARGUMENT_INVALID")
+
+    def test_in_no_room(self) -> None:
+        """What is about the current room is refused where there is none, and says how to get one."""
+        for line in ("/me waves", "/part", "/names", "/topic", "/topic x", "/history"):
+            self.assertEqual(self.refused(line, room=""), "NOT_IN_ROOM", line)
+        for line in ("/join dev", "/part dev", "/list", "/nick rob", "/motd", "/help", "/quit"):
+            parse_command(line, room="")
+        refusal = self.assertRaises(RequestRejected, check_current, "")
+        self.assertEqual(refusal.text, "you are in no room: /join lobby")
+        self.assertEqual(check_current("dev"), "dev")
 
     def test_unknown_command(self) -> None:
         """An unknown command is refused with its name, cut short, and with what to do."""
@@ -31,9 +124,10 @@ class CommandTests(SynchronousTestCase):
 
     def test_missing_argument(self) -> None:
         """An error names the missing piece."""
-        refusal = self.assertRaises(RequestRejected, parse_command, "/me")
-        self.assertEqual(refusal.code, "ARGUMENT_MISSING")
-        self.assertIn("/me waves", refusal.text)
+        for line, example in (("/me", "/me waves"), ("/join", "/join dev"), ("/nick \u200b", "/nick bob")):
+            refusal = self.assertRaises(RequestRejected, parse_command, line)
+            self.assertEqual(refusal.code, "ARGUMENT_MISSING")
+            self.assertIn(f"Like this: {example}", refusal.text)
 
     def test_help_lists_every_command(self) -> None:
         """`/help` has a line for every row of the table, and for the way to say a slash."""
@@ -49,3 +143,12 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("/exit", help_lines("quit")[1])
         self.assertEqual(len(help_lines("motd")), 1)
         self.assertIn("no command /fly", help_lines("fly")[0])
+
+    def test_the_document(self) -> None:
+        """docs/protocol.md has a row for each command, with its arguments and its other names."""
+        rows = PROTOCOL.read_text(encoding="utf-8").splitlines()
+        for command in COMMANDS:
+            usage = f"/{command.name} {command.arguments}".strip()
+            aliases = ", ".join(f"`/{alias}`" for alias in command.aliases)
+            row = f"| `{usage}` | {aliases} | " if aliases else f"| `{usage}` | | "
+            self.assertTrue(any(line.startswith(row) for line in rows), row)

@@ -1,260 +1,256 @@
-"""Tests of `chat.hub`: requests and facts in, effects out."""
+"""Tests of `chat.hub`: who is here, in which rooms, under which nick."""
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from chat.hub.effects import Commit, Drop, Effect, Publish, Send
-from chat.hub.hub import WAITING_LINES, Hub
+from chat import __version__
+from chat.hub.effects import Drop, Publish, Send
+from chat.hub.hub import Hub
+from chat.hub.rooms import MAX_ROOMS
 from chat.messages import (
     LOBBY,
+    MEMBER_ROOMS,
     MOTD_BYTES,
-    NAMES_PAGE,
+    PLAIN_VERSION,
     PROTOCOL_VERSION,
-    Accepted,
-    Appended,
+    RESULT_BYTES,
     Bye,
     Change,
     Done,
-    Draft,
-    Entry,
     Fact,
-    Hello,
-    Kind,
+    Heads,
+    Join,
+    Joined,
     Motd,
+    NameLine,
     Names,
     NamesPage,
-    Presence,
-    Rejected,
-    Repeat,
-    Say,
-    Stale,
+    Nick,
+    Part,
+    Ping,
+    Pong,
+    RoomHead,
+    Topic,
     Welcome,
 )
-
-ANN, BOB, EVE = b"a" * 16, b"b" * 16, b"e" * 16
-
-
-def hello(nick: str, client: bytes = ANN) -> Hello:
-    """Give the request to come in."""
-    return Hello(PROTOCOL_VERSION, client, nick)
-
-
-def say(number: int, text: str) -> Say:
-    """Give the request to say something, with the same id and number."""
-    return Say(number, number, LOBBY, Kind.SAY, text)
-
-
-def presence(nick: str, change: Change) -> Presence:
-    """Give what the room is told of a plain member."""
-    return Presence(LOBBY, nick, verified=False, change=change)
-
-
-class HubTests(SynchronousTestCase):
-    """A hub with Ann and Bob in it."""
-
-    def setUp(self) -> None:
-        """Let both come in."""
-        self.hub = Hub()
-        self.hub.apply(ANN, hello("ann", ANN))
-        self.hub.apply(BOB, hello("Bob", BOB))
-        self.seq = 0
-
-    def fact(self, draft: Draft) -> Fact:
-        """Give what a store would say of a draft."""
-        self.seq += 1
-        entry = Entry(draft.room, self.seq, 1, 0, draft.kind, draft.nick, draft.verified, draft.text)
-        return Fact(draft.client, draft.n, entry)
-
-    def commit(self, effects: list[Effect]) -> Commit:
-        """Give the one effect, which must be a commit."""
-        (effect,) = effects
-        assert isinstance(effect, Commit)
-        return effect
+from tests.hub_support import (
+    ANN,
+    BOB,
+    DEN,
+    EVE,
+    START,
+    HubTests,
+    entry,
+    hello,
+    only,
+    presence,
+    refusal,
+    say,
+)
 
 
 class ComingAndGoingTests(HubTests):
     """Who is here, under which nick."""
 
     def test_coming_in(self) -> None:
-        """Everybody is told, the newcomer too, and it before anything else."""
-        hub = Hub("be nice")
-        self.assertEqual(
-            hub.apply(ANN, hello("ann")),
-            [
-                Publish((ANN,), presence("ann", Change.JOINED), ANN),
-                Send(ANN, Welcome("udpchat 0.1.0", "ann", "be nice")),
-            ],
-        )
-        publish = hub.apply(BOB, hello("bob", BOB))[0]
-        assert isinstance(publish, Publish)
-        self.assertEqual(publish.members, (ANN, BOB))
-        self.assertEqual(hub.everybody(), (ANN, BOB))
+        """A newcomer is welcomed, is in no room, and nobody else is told: by either door."""
+        for version, nick, client in ((PROTOCOL_VERSION, "eve", EVE), (PLAIN_VERSION, "cat", b"c" * 16)):
+            welcome = Welcome(f"udpchat {__version__}", nick, "")
+            self.assertEqual(self.ask(client, hello(nick, client, version)), [Send(client, welcome)])
+            self.assertEqual(self.ask(client, Ping(1, 5)), [Send(client, Pong(1, 5, ()))])
+        self.assertEqual(self.hub.everybody(), (ANN, BOB, EVE, b"c" * 16))
+
+    def test_another_version(self) -> None:
+        """A client that speaks another version is told which one this server speaks."""
+        self.assertEqual(refusal(self.ask(EVE, hello("eve", EVE, 2))), (0, "VERSION", 0.0))
 
     def test_a_nick_is_taken_in_every_form(self) -> None:
         """A second Bob, however it is written, is refused, and nobody is told."""
         for nick in ("bob", "BOB", "Ｂｏｂ"):
-            (refusal,) = self.hub.apply(EVE, hello(nick, EVE))
-            assert isinstance(refusal, Send)
-            assert isinstance(refusal.message, Rejected)
-            self.assertEqual((refusal.message.id, refusal.message.code), (0, "NICK_IN_USE"))
-
-    def test_a_second_hello(self) -> None:
-        """Whoever is in cannot come in again, unless its leave still waits: then nobody hears of that."""
-        (refusal,) = self.hub.apply(ANN, hello("other"))
-        assert isinstance(refusal, Send)
-        assert isinstance(refusal.message, Rejected)
-        self.assertEqual(refusal.message.code, "ALREADY_HERE")
-        commit = self.commit(self.hub.apply(ANN, say(1, "slow")))
-        self.hub.apply(ANN, Bye("silent"))
-        self.assertEqual(self.hub.apply(ANN, hello("ann")), [Send(ANN, Welcome("udpchat 0.1.0", "ann", ""))])
-        self.assertEqual(len(self.hub.committed(self.fact(commit.draft))), 2)
-
-    def test_leaving_frees_the_nick(self) -> None:
-        """The rest is told, and the nick can be had again."""
-        self.assertEqual(
-            self.hub.apply(ANN, Bye("exit")),
-            [Drop(ANN, "ann", "exit"), Publish((BOB,), presence("ann", Change.LEFT), ANN)],
-        )
-        self.assertEqual(len(self.hub.apply(EVE, hello("ann", EVE))), 2)
+            self.assertEqual(refusal(self.ask(EVE, hello(nick, EVE))), (0, "NICK_IN_USE", 0.0))
 
     def test_a_full_chat(self) -> None:
-        """Beyond the limit newcomers are told to try again later."""
+        """Beyond the limit newcomers are told to try again later; who is in may come again."""
         hub = Hub(max_members=1)
-        hub.apply(ANN, hello("ann"))
-        (refusal,) = hub.apply(BOB, hello("bob", BOB))
-        assert isinstance(refusal, Send)
-        assert isinstance(refusal.message, Rejected)
-        self.assertEqual(refusal.message.code, "FULL")
-        self.assertGreater(refusal.message.retry_after, 0)
+        hub.apply(ANN, hello("ann"), START)
+        self.assertEqual(refusal(hub.apply(BOB, hello("bob", BOB), START)), (0, "FULL", 60.0))
+        self.assertEqual(len(hub.apply(ANN, hello("ann"), START)), 1)
 
     def test_strangers_are_ignored(self) -> None:
         """Who is not in the chat can do nothing in it."""
-        for request in (say(1, "hi"), Names(1, LOBBY), Motd(1), Bye("exit")):
-            self.assertEqual(self.hub.apply(EVE, request), [])
+        asked = (say(1), Names(1, LOBBY), Motd(1), Bye("exit"), Join(1, LOBBY), Nick(1, "eve"), Ping(1, 1))
+        self.assertEqual(self.ask(EVE, *asked), [])
 
-    def test_motd(self) -> None:
-        """The welcome carries 512 bytes of whole characters; the rest is asked for."""
-        motd = "é" * 400
-        hub = Hub(motd)
-        welcome = hub.apply(ANN, hello("ann"))[1]
-        assert isinstance(welcome, Send)
-        assert isinstance(welcome.message, Welcome)
-        self.assertEqual(welcome.message.motd, "é" * (MOTD_BYTES // 2))
-        self.assertEqual(hub.apply(ANN, Motd(7)), [Send(ANN, Done(7, motd))])
-
-    def test_names(self) -> None:
-        """Everybody is listed, in pages, in the order of their keys."""
-        answer = Done(3, NamesPage(LOBBY, (("ann", False), ("Bob", False)), 2, more=False))
-        self.assertEqual(self.hub.apply(ANN, Names(3, LOBBY)), [Send(ANN, answer)])
-        for number in range(NAMES_PAGE):
-            self.hub.apply(number.to_bytes(16, "big"), hello(f"x{number:02}", number.to_bytes(16, "big")))
-        seen: list[str] = []
-        more = True
-        while more:
-            (effect,) = self.hub.apply(ANN, Names(4, LOBBY, seen[-1] if seen else ""))
-            assert isinstance(effect, Send)
-            assert isinstance(effect.message, Done)
-            assert isinstance(effect.message.result, NamesPage)
-            seen += [nick for nick, _ in effect.message.result.nicks]
-            more = effect.message.result.more
-        self.assertEqual(seen, ["ann", "Bob", *(f"x{number:02}" for number in range(NAMES_PAGE))])
-
-
-class SayingTests(HubTests):
-    """What is said is stored first, shown in the store's order, and one member's lines keep theirs."""
-
-    def test_nothing_is_shown_before_it_is_stored(self) -> None:
-        """A text gives a commit and nothing else; the fact gives the rest, the author's answer last."""
-        commit = self.commit(self.hub.apply(ANN, say(1, "hi")))
-        self.assertEqual(commit.draft, Draft(ANN, 1, LOBBY, Kind.SAY, "ann", verified=False, text="hi"))
-        self.assertEqual(commit.last, 0)
-        fact = self.fact(commit.draft)
+    def test_coming_in_again(self) -> None:
+        """A new session of a member finds it as it was, under its nick, in its rooms; nobody is told."""
+        self.ask(ANN, Nick(2, "anna"))
+        again = self.ask(ANN, hello("ann"))
+        self.assertEqual(again, [Send(ANN, Welcome(f"udpchat {__version__}", "anna", ""))])
         self.assertEqual(
-            self.hub.committed(fact),
-            [Publish((ANN, BOB), fact.entry, ANN), Send(ANN, Accepted(1, 1, fact.entry.seq))],
+            self.ask(ANN, Ping(1, 5)), [Send(ANN, Pong(1, 5, (RoomHead(LOBBY, head=0, version=3),)))]
         )
-        self.assertEqual(self.hub.appended(commit.token, Appended(fact.entry.seq)), [])
 
-    def test_one_append_in_flight(self) -> None:
-        """What a member says meanwhile waits, `exit` too, and follows in order."""
-        first = self.commit(self.hub.apply(ANN, say(1, "one")))
-        for request in (say(2, "two"), Bye("exit")):
-            self.assertEqual(self.hub.apply(ANN, request), [])
-        other = self.commit(self.hub.apply(BOB, say(1, "others do not wait")))
-        effects = self.hub.committed(self.fact(first.draft))
-        second = self.commit(effects[2:])
-        self.assertEqual((second.draft.text, second.last), ("two", 1))
-        self.hub.committed(self.fact(other.draft))
-        effects = self.hub.committed(self.fact(second.draft))
-        self.assertEqual(effects[2], Drop(ANN, "ann", "exit"))
+    def test_leaving(self) -> None:
+        """The rest of each room is told, after the log; nick and rooms are free again."""
+        self.ask(BOB, Join(2, DEN))
+        self.ask(ANN, Join(2, DEN), Join(3, "attic"))
+        self.assertEqual(
+            self.ask(ANN, Bye("exit")),
+            [
+                Drop(ANN, "ann", "exit"),
+                Publish((BOB,), presence("ann", Change.LEFT, 3), ANN),
+                Publish((BOB,), presence("ann", Change.LEFT, 3, DEN), ANN),
+                Publish((), presence("ann", Change.LEFT, 2, "attic"), ANN),
+            ],
+        )
+        self.assertEqual(self.hub.everybody(), (BOB,))
+        self.assertIsInstance(only(self.ask(EVE, hello("ann", EVE)), Send).message, Welcome)
+        self.assertEqual(self.ask(ANN, Ping(1, 5)), [])
 
-    def test_waiting_lines_are_bounded(self) -> None:
-        """64 lines wait; the rest is refused with one notice, and `exit` waits all the same."""
-        commit = self.commit(self.hub.apply(ANN, say(1, "x")))
-        refusals = [effect for number in range(2, 200) for effect in self.hub.apply(ANN, say(number, "x"))]
-        (refusal,) = refusals
-        assert isinstance(refusal, Send)
-        assert isinstance(refusal.message, Rejected)
-        self.assertEqual(refusal.message.code, "BUSY")
-        self.assertEqual(self.hub.apply(ANN, Bye("exit")), [])
-        stored = 0
-        effects: list[Effect] = [commit]
-        while isinstance(effects[-1], Commit):
-            effects = self.hub.committed(self.fact(effects[-1].draft))
-            stored += 1
-        self.assertEqual(stored, 1 + WAITING_LINES)
-        self.assertEqual(effects[-2], Drop(ANN, "ann", "exit"))
+    def test_the_message_of_the_day(self) -> None:
+        """The welcome carries 512 bytes of whole characters, an answer 1,024, to a plain member all."""
+        motd = "x" + "é" * 1_000
+        hub = Hub(motd)
+        welcome = only(hub.apply(ANN, hello("ann"), START), Send).message
+        assert isinstance(welcome, Welcome)
+        self.assertEqual(welcome.motd, "x" + "é" * ((MOTD_BYTES - 1) // 2))
+        read = welcome.motd
+        while True:
+            done = only(hub.apply(ANN, Motd(7, len(read.encode())), START), Send).message
+            assert isinstance(done, Done)
+            assert isinstance(done.result, str)
+            self.assertLessEqual(len(done.result.encode()), RESULT_BYTES)
+            if not done.result:
+                break
+            read += done.result
+        self.assertEqual(read, motd)
+        hub.apply(BOB, hello("bob", BOB, PLAIN_VERSION), START)
+        self.assertEqual(hub.apply(BOB, Motd(7), START), [Send(BOB, Done(7, motd))])
 
-    def test_another_notice_after_the_queue_was_empty(self) -> None:
-        """Whoever is too fast again is told again."""
-        for start in (1, 1001):
-            effects = self.hub.apply(ANN, say(start, "x"))
-            told = [e for n in range(start + 1, start + 100) for e in self.hub.apply(ANN, say(n, "x"))]
-            self.assertEqual(len(told), 1)
-            while effects and isinstance(effects[-1], Commit):
-                effects = self.hub.committed(self.fact(effects[-1].draft))
 
-    def test_a_failed_append(self) -> None:
-        """The author is told, nobody sees anything, and the next line goes its way."""
-        commit = self.commit(self.hub.apply(ANN, say(1, "one")))
-        self.hub.apply(ANN, say(2, "two"))
-        effects = self.hub.failed(commit.token)
-        refusal = effects[0]
-        assert isinstance(refusal, Send)
-        assert isinstance(refusal.message, Rejected)
-        self.assertEqual(refusal.message.code, "STORE_FAILED")
-        second = self.commit(effects[1:])
-        self.assertEqual((second.draft.n, second.last), (2, 0))
+class NickTests(HubTests):
+    """A member changes its nick."""
 
-    def test_another_server_wrote_it(self) -> None:
-        """An entry of somebody who is not here is shown to all who are."""
-        fact = self.fact(Draft(EVE, 9, LOBBY, Kind.SAY, "eve", verified=True, text="from afar"))
-        self.assertEqual(self.hub.committed(fact), [Publish((ANN, BOB), fact.entry, EVE)])
+    def test_another_nick(self) -> None:
+        """Each of the member's rooms is told, then the member; the old nick is free, the new one taken."""
+        self.ask(ANN, Join(2, DEN))
+        self.assertEqual(
+            self.ask(ANN, Nick(3, "zoe")),
+            [
+                Publish((ANN, BOB), presence("ann", Change.RENAMED, 3, new_nick="zoe"), ANN),
+                Publish((ANN,), presence("ann", Change.RENAMED, 2, DEN, new_nick="zoe"), ANN),
+                Send(ANN, Done(3, "zoe")),
+            ],
+        )
+        self.assertEqual(refusal(self.ask(EVE, hello("ZOE", EVE)))[1], "NICK_IN_USE")
+        self.assertIsInstance(only(self.ask(EVE, hello("ann", EVE)), Send).message, Welcome)
+        page = NamesPage(LOBBY, (NameLine("Bob", False), NameLine("zoe", False)), 2, more=False, version=3)
+        self.assertEqual(self.ask(BOB, Names(2, LOBBY)), [Send(BOB, Done(2, page))])
 
-    def test_a_stale_number(self) -> None:
-        """If the store knows a newer number of this client, the commit is tried again from there."""
-        commit = self.commit(self.hub.apply(ANN, say(5, "hi")))
-        again = self.commit(self.hub.appended(commit.token, Stale(4)))
-        self.assertEqual((again.draft, again.last), (commit.draft, 4))
+    def test_other_capitals(self) -> None:
+        """One's own nick with other capitals is not taken."""
+        self.assertEqual(self.ask(ANN, Nick(3, "ANN"))[-1], Send(ANN, Done(3, "ANN")))
 
-    def test_a_repeated_number(self) -> None:
-        """What was stored before is accepted again with its position, and shown to nobody twice."""
-        commit = self.commit(self.hub.apply(ANN, say(1, "hi")))
-        self.assertEqual(self.hub.appended(commit.token, Repeat(77)), [Send(ANN, Accepted(1, 1, 77))])
-        commit = self.commit(self.hub.apply(ANN, say(2, "ho")))
-        (refusal,) = self.hub.appended(commit.token, Repeat(0))
-        assert isinstance(refusal, Send)
-        assert isinstance(refusal.message, Rejected)
-        self.assertEqual(refusal.message.code, "NUMBER_REUSED")
+    def test_the_same_nick(self) -> None:
+        """A nick that one has already is confirmed, and nobody is told."""
+        self.assertEqual(self.ask(ANN, Nick(3, "ann")), [Send(ANN, Done(3, "ann"))])
 
-    def test_answers_for_who_is_gone(self) -> None:
-        """The store's late answers for a member that is not here, or waits for none, change nothing."""
-        self.assertEqual(self.hub.appended(EVE, Stale(4)), [])
-        self.assertEqual(self.hub.failed(EVE), [])
-        self.assertEqual(self.hub.appended(ANN, Stale(4)), [])
-        self.assertEqual(self.hub.failed(ANN), [])
-        commit = self.commit(self.hub.apply(ANN, say(2, "hi")))
-        late = self.fact(Draft(ANN, 1, LOBBY, Kind.SAY, "ann", verified=False, text="an older one"))
-        self.assertEqual(self.hub.committed(late), [Publish((ANN, BOB), late.entry, ANN)])
-        self.assertEqual(len(self.hub.committed(self.fact(commit.draft))), 2)
+    def test_a_refused_nick(self) -> None:
+        """A nick that is taken or impossible is refused, and the member keeps its own."""
+        self.assertEqual(refusal(self.ask(ANN, Nick(3, "bob"))), (3, "NICK_IN_USE", 0.0))
+        self.assertEqual(refusal(self.ask(ANN, Nick(4, "a b"))), (4, "NICK_INVALID", 0.0))
+        self.assertEqual(self.ask(ANN, Nick(5, "ann")), [Send(ANN, Done(5, "ann"))])
+
+
+class RoomTests(HubTests):
+    """Rooms come with their first member, and stay as long as they have entries."""
+
+    def test_joining(self) -> None:
+        """Everybody in the room is told, the newcomer too, which then learns where the room stands."""
+        self.ask(EVE, hello("eve", EVE))
+        self.assertEqual(
+            self.ask(EVE, Join(7, LOBBY)),
+            [
+                Publish((ANN, BOB, EVE), presence("eve", Change.JOINED, 3), EVE),
+                Send(EVE, Joined(7, LOBBY, 0, 0, "", 3, 3)),
+            ],
+        )
+
+    def test_joining_again(self) -> None:
+        """Who is in already is told where the room stands, and nobody else hears of it."""
+        self.store(self.ask(BOB, say(1)))
+        self.assertEqual(self.ask(ANN, Join(7, LOBBY)), [Send(ANN, Joined(7, LOBBY, 1, 0, "", 2, 2))])
+
+    def test_a_name_that_no_room_can_have(self) -> None:
+        """A room with such a name is not made."""
+        self.assertEqual(refusal(self.ask(ANN, Join(7, "Röom")))[:2], (7, "ROOM_INVALID"))
+
+    def test_rooms_of_one_member_are_bounded(self) -> None:
+        """A member is in 20 rooms at most; it may ask again for one of them, or leave one for another."""
+        self.ask(ANN, *(Join(n, f"room{n}") for n in range(1, MEMBER_ROOMS)))
+        self.assertEqual(refusal(self.ask(ANN, Join(77, DEN))), (77, "TOO_MANY_ROOMS", 0.0))
+        self.assertEqual(len(self.ask(ANN, Join(78, LOBBY))), 1)
+        self.ask(ANN, Part(79, LOBBY))
+        self.assertEqual(len(self.ask(ANN, Join(80, DEN))), 2)
+
+    def test_all_rooms_are_bounded(self) -> None:
+        """There are 10,000 rooms at most; who wants another is refused, and may join those that are."""
+        hub = Hub()
+        hub.restore(Heads(0, {f"room{n}": (0, 1) for n in range(MAX_ROOMS)}))
+        hub.apply(ANN, hello("ann"), START)
+        self.assertEqual(refusal(hub.apply(ANN, Join(1, LOBBY), START)), (1, "TOO_MANY_ROOMS", 0.0))
+        self.assertEqual(len(hub.apply(ANN, Join(2, "room1"), START)), 2)
+
+    def test_parting(self) -> None:
+        """The rest of the room is told, then who has left; whoever was not in is told that it is done."""
+        self.assertEqual(
+            self.ask(ANN, Part(7, LOBBY)),
+            [Publish((BOB,), presence("ann", Change.LEFT, 3), ANN), Send(ANN, Done(7, ""))],
+        )
+        self.assertEqual(self.ask(ANN, Part(8, LOBBY), Part(9, "x"))[0], Send(ANN, Done(8, "")))
+
+    def test_a_room_without_entries_is_forgotten(self) -> None:
+        """A room that nothing was said in ends with its last member; its roster counts on all the same."""
+        for version in (1, 2):
+            self.assertEqual(self.ask(ANN, Join(2, DEN))[1], Send(ANN, Joined(2, DEN, 0, 0, "", version, 1)))
+            self.ask(ANN, Part(3, DEN))
+
+    def test_a_room_with_entries_is_kept(self) -> None:
+        """A room that something was said in keeps its place, its topic and its roster's version."""
+        self.ask(ANN, Join(2, DEN))
+        self.store(self.ask(ANN, Topic(3, DEN, "bears")))
+        self.ask(ANN, Part(4, DEN))
+        self.assertEqual(self.ask(BOB, Join(2, DEN))[1], Send(BOB, Joined(2, DEN, 1, 0, "bears", 3, 1)))
+
+    def test_what_a_store_kept(self) -> None:
+        """After a start rooms stand where the store says; one that it does not know stands at its base."""
+        hub = Hub()
+        hub.restore(Heads(100, {DEN: (5, 9)}))
+        hub.apply(ANN, hello("ann"), START)
+        self.assertEqual(hub.apply(ANN, Join(1, DEN), START)[1], Send(ANN, Joined(1, DEN, 9, 5, "", 101, 1)))
+        self.assertEqual(
+            hub.apply(ANN, Join(2, LOBBY), START)[1], Send(ANN, Joined(2, LOBBY, 100, 100, "", 101, 1))
+        )
+
+    def test_a_fact_of_a_room_that_nobody_is_in(self) -> None:
+        """An entry that another server wrote makes its room known, with its place."""
+        fact = Fact(EVE, 1, entry(7, room=DEN), floor=3)
+        self.assertEqual(self.hub.committed(fact), [Publish((), fact.entry, EVE)])
+        self.assertEqual(self.ask(ANN, Join(2, DEN))[1], Send(ANN, Joined(2, DEN, 7, 3, "", 1, 1)))
+
+    def test_a_publish_goes_to_one_room(self) -> None:
+        """An entry is shown to those in its room, and the tuple of them is the same until that changes."""
+        self.ask(ANN, Join(2, DEN))
+        told = [self.store(self.ask(ANN, say(n, room=DEN)))[0] for n in (1, 2)]
+        (first, second) = [effect.members for effect in told if isinstance(effect, Publish)]
+        self.assertEqual(first, (ANN,))
+        self.assertIs(first, second)
+        renamed = self.ask(ANN, Nick(3, "anna"))[1]
+        assert isinstance(renamed, Publish)
+        self.assertIs(renamed.members, first)
+
+    def test_pong(self) -> None:
+        """A pong gives the time back, and where each room stands that one is in."""
+        self.ask(ANN, Join(2, DEN))
+        self.store(self.ask(BOB, say(1)))
+        heads = (RoomHead(LOBBY, head=1, version=2), RoomHead(DEN, head=0, version=1))
+        self.assertEqual(self.ask(ANN, Ping(3, 99)), [Send(ANN, Pong(3, 99, heads))])

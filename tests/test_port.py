@@ -23,7 +23,6 @@ from chat.server.port import (
     WRITES_A_TURN,
     UdpPort,
 )
-from chat.wire.text import TextSession
 from tests.server_process import DEADLINE, ipv6_missing
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 def peer(addr: Addr, source: Sequence[ControlMessage] = (), failing_since: float | None = None) -> Peer:
     """Give a peer that can be written to; what it says is nobody's business here."""
-    made = Peer(addr, TextSession(b"0123456789abcdef", 1.0))
+    made = Peer(addr)
     made.source = list(source)
     made.failing_since = failing_since
     return made
@@ -416,6 +415,22 @@ class RestTests(SynchronousTestCase):
         self.reactor.advance(1)
         self.assertFalse(self.reads())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_held_until_the_protocol_is_ready(self) -> None:
+        """A held port reads nothing, whatever ends meanwhile; released, it reads."""
+        self.port.hold()
+        self.port.startReading()  # as Twisted does at the beginning, and the end of a rest
+        self.assertFalse(self.reads())
+        self.port.release()
+        self.assertTrue(self.reads())
+
+    def test_released_when_it_is_closed_already(self) -> None:
+        """A port that was stopped while it was held stays closed."""
+        self.port.hold()
+        self.port.stopListening()
+        self.reactor.advance(0)
+        self.port.release()
+        self.assertFalse(self.reads())
 
 
 class ShownAddressTests(SynchronousTestCase):

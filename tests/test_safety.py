@@ -9,7 +9,51 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RequestRejected
-from chat.safety import MARKS_A_BASE, NICK_BYTES, NICK_CHARS, check_nick, clean_text, is_blank, nick_key
+from chat.safety import (
+    MARKS_A_BASE,
+    NICK_BYTES,
+    NICK_CHARS,
+    ROOM_BYTES,
+    ROOM_CHARS,
+    check_nick,
+    check_room,
+    clean_text,
+    is_blank,
+    nick_key,
+)
+
+# What people and attackers write: letters of many scripts, marks that stand alone or melt into a letter or
+# fall apart in NFC, emoji with their joiners, dashes, wide spaces, and what is removed; in towers too.
+CHARS = (
+    "a\u00e9e\u0301\u0436\u3042\u304b\u3099\u0915\u0958\u0e19\u0e49\u0634\U0001f469\u200d\U0001f680"
+    "\U0001f3fd\u2764\ufe0f\u2014\u2026\u0315\u0316\u0344\u20d0\U0001d165\U0001d15e\U000e0100\u3000"
+    "\xa0 \t\n\x1b\x9b\u2028\u202e\u2066\u200f\ud800\u0378\uffff\ue000"
+)
+SNIPPETS = st.builds(str.__mul__, st.sampled_from(CHARS), st.sampled_from([1, 1, 1, 1, 5, 31]))
+
+BIDI = frozenset({"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"})
+
+
+def removed(char: str) -> bool:
+    """Say whether `char` is one of those that no text has."""
+    category = unicodedata.category(char)
+    return category in ("Cc", "Zl", "Zp", "Cs", "Cn") or unicodedata.bidirectional(char) in BIDI
+
+
+def without_towers(text: str, most: int) -> str:
+    """Give `text` without the marks that follow `most` others."""
+    kept = ""
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.category(char).startswith("M") else 0
+        kept += char if marks <= most else ""
+    return kept
+
+
+def plainly_cleaned(text: str) -> str:
+    """Do what `clean_text` promises, one character after the other."""
+    kept = "".join(char for char in text.replace("\t", " ") if not removed(char))
+    return without_towers(unicodedata.normalize("NFC", without_towers(kept, 30)), MARKS_A_BASE)
 
 
 class CleanTextTests(SynchronousTestCase):
@@ -44,6 +88,22 @@ class CleanTextTests(SynchronousTestCase):
     def test_a_tower_costs_nothing(self) -> None:
         """Marks that normalising would sort for seconds are cut before it."""
         self.assertEqual(len(clean_text("a" + "\u0315" * 30_000 + "\u0316" * 30_000)), 5)
+
+    def test_every_character(self) -> None:
+        """Of all that there are, those are removed that no text has, and no mark gets past the limit."""
+        planes = (0, 1, 2, 3, 14)  # the others have no characters yet, or nobody's but their users'
+        characters = [chr(plane << 16 | code) for plane in planes for code in range(1 << 16)]
+        for first in range(0, len(characters), 1024):
+            text = "a".join(characters[first : first + 1024])
+            self.assertEqual(clean_text(text), plainly_cleaned(text))
+        for mark in (char for char in characters if unicodedata.category(char).startswith("M")):
+            tower = "a" + mark * 40
+            self.assertEqual(clean_text(tower), plainly_cleaned(tower), ascii(mark))
+
+    @given(st.lists(SNIPPETS).map("".join))
+    def test_the_quick_way_is_the_plain_way(self, text: str) -> None:
+        """The short cuts for usual texts change nothing."""
+        self.assertEqual(clean_text(text), plainly_cleaned(text))
 
     def test_blank(self) -> None:
         """White space and format characters are nothing to see; anything else is something."""
@@ -156,3 +216,30 @@ class CheckNickTests(SynchronousTestCase):
         self.assertEqual(clean_text(nick.shown), nick.shown)
         self.assertLessEqual(len(nick.shown.encode()), NICK_BYTES)
         self.assertEqual(check_nick(nick.shown), nick)
+
+
+class CheckRoomTests(SynchronousTestCase):
+    """A room's name can be spelled in one way only."""
+
+    def test_rooms(self) -> None:
+        """Small letters, digits and -_. in any order, 1 to 32 of them: given back as they stand."""
+        for name in ("lobby", "a", "3", "..", "-", "dev-ops_2.0", "x" * ROOM_BYTES, ROOM_CHARS[-ROOM_BYTES:]):
+            self.assertEqual(check_room(name), name)
+
+    def test_what_is_no_room(self) -> None:
+        """Anything else is refused, and the refusal says what is allowed."""
+        for name in (
+            "",
+            "x" * (ROOM_BYTES + 1),
+            "Dev",
+            "#dev",
+            "a b",
+            "büro",
+            "a\n",
+            "a/b",
+            "\u0441ore",
+            "①",
+        ):
+            refusal = self.assertRaises(RequestRejected, check_room, name)
+            self.assertEqual(refusal.code, "ROOM_INVALID")
+            self.assertEqual(refusal.text, "a room's name has 1 to 32 of a-z, 0-9 and -_. only")

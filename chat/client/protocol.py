@@ -20,7 +20,7 @@ from chat.commands import Help, parse_command
 from chat.errors import RequestRejected
 from chat.messages import TEXT_BYTES, Bye
 from chat.safety import NICK_BYTES, clean_text
-from chat.wire.text import EXIT, NICK_TAKEN
+from chat.wire.lines import EXIT, NICK_TAKEN
 
 MAX_DATAGRAM = 65_535  # the largest there can be: Twisted cuts a longer one without a word
 

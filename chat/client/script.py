@@ -23,7 +23,7 @@ from chat.client.protocol import PlainClient, State, check_line, says_goodbye
 from chat.commands import parse_command
 from chat.errors import RequestRejected
 from chat.messages import TEXT_BYTES, Kind, Say
-from chat.wire.text import joined_line
+from chat.wire.lines import joined_line
 
 GREETING_SECONDS = 1.0  # some servers greet nobody: after this the lines go out anyway
 ANSWER_SECONDS = 3.0  # after the nick: whoever has said nothing by then is not there

@@ -24,7 +24,7 @@ from chat.client.address import (
 )
 from chat.client.protocol import PlainClient, says_goodbye
 from chat.errors import RequestRejected
-from chat.wire.text import NICK_TAKEN
+from chat.wire.lines import NICK_TAKEN
 
 PATIENCE_SECONDS = 3.0  # some servers greet nobody: after this the person may type anyway
 

@@ -1,1 +1,1 @@
-"""The chat itself: who is here and who said what. No I/O, no clock, no addresses, no Deferred."""
+"""The chat itself: who is here, who is in which room, and who said what. No I/O, no clock, no addresses."""

@@ -1,14 +1,14 @@
 """What the hub wants done: values that the server carries out, in order.
 
-`member` and `token` are opaque ids: the server knows which session a member has, the hub which request a
-token belongs to.
+`member` and `token` are opaque: the server knows which session a member has, the hub which request a token
+belongs to.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from chat.messages import Broadcast, Draft, Reply
+from chat.messages import Broadcast, Draft, Entry, Fetch, Reply
 
 
 class Commit(NamedTuple):
@@ -19,11 +19,18 @@ class Commit(NamedTuple):
     last: int
 
 
+class Read(NamedTuple):
+    """Read what `fetch` asks for from the store; `Hub.answered` or `Hub.failed` takes what comes of it."""
+
+    token: int
+    fetch: Fetch
+
+
 class Send(NamedTuple):
-    """Tell one member."""
+    """Tell one member: a reply, or an entry that it has fetched."""
 
     member: bytes
-    message: Reply
+    message: Reply | Entry
 
 
 class Publish(NamedTuple):
@@ -42,4 +49,4 @@ class Drop(NamedTuple):
     reason: str
 
 
-Effect = Commit | Send | Publish | Drop
+Effect = Commit | Read | Send | Publish | Drop

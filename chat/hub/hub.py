@@ -1,22 +1,27 @@
 """The hub: who is here, what each may do, and what everybody is told of it.
 
-No I/O, no clock, no addresses. Every verb is a plain function of what it is given and of the members it
-knows, and returns effects. What a member says is shown to nobody before the store has it: `apply` asks for a
-commit, `committed` (called with the store's facts, in the store's order) publishes.
+No I/O, no clock, no addresses. Every verb is a plain function of what it is given and of the members and
+rooms it knows, and returns effects. What a member says is shown to nobody before the store has it: `apply`
+asks for a commit, `committed` (called with the store's facts, in the store's order) publishes.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import assert_never
 
 from chat import __version__
 from chat.errors import RequestRejected
-from chat.hub.effects import Commit, Drop, Effect, Publish, Send
+from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
+from chat.hub.members import UNKNOWN, Member, Turn
+from chat.hub.pages import beginning, fetched_entries, names_page, rooms_page
+from chat.hub.rooms import MAX_ROOMS, Room
+from chat.hub.silence import GONE_SECONDS, Silence
 from chat.messages import (
-    LOBBY,
+    MEMBER_ROOMS,
     MOTD_BYTES,
-    NAMES_PAGE,
+    PLAIN_VERSION,
+    PROTOCOL_VERSION,
+    RESULT_BYTES,
     Accepted,
     Appended,
     AppendResult,
@@ -25,50 +30,64 @@ from chat.messages import (
     Done,
     Draft,
     Fact,
+    Fetch,
+    Fetched,
+    Heads,
     Hello,
+    Join,
+    Joined,
+    Kind,
     Motd,
     Names,
-    NamesPage,
-    Presence,
+    Nick,
+    Page,
+    Part,
+    Ping,
+    Pong,
     Rejected,
     Repeat,
     Request,
+    Rooms,
     Say,
     Stale,
+    Topic,
     Welcome,
 )
-from chat.safety import Nick, check_nick, nick_key
+from chat.safety import check_nick, check_room
 
 MAX_MEMBERS = 5_000  # a message to all of them is 5,000 datagrams: about 20 ms of one core
-WAITING_LINES = 64  # of one member behind its append in flight: a paste passes, memory stays bounded
+TOKEN_BYTES = 8  # of the count that makes a commit's token another than every earlier one
 
-
-class _Member:
-    """One member, from its `Hello` until it is dropped."""
-
-    __slots__ = ("in_flight", "last", "nick", "overflowed", "waiting")
-
-    def __init__(self, nick: Nick) -> None:
-        self.nick = nick
-        self.last = 0  # the newest number of this client that the store has
-        self.in_flight: tuple[Say, Draft] | None = None
-        self.waiting: deque[Say | Bye] = deque()  # at most WAITING_LINES, in the order they were asked
-        self.overflowed = False
+_Look = Names | Motd | Rooms | Topic | Ping | Fetch  # what changes nothing, and so is answered at once
 
 
 class Hub:
-    """The chat, with its one room. `motd` is shown to everybody who comes in."""
+    """The chat. `motd` is shown to everybody who comes in.
+
+    `now` is in seconds and never goes back; where it starts does not matter.
+    """
 
     def __init__(self, motd: str = "", max_members: int = MAX_MEMBERS) -> None:
         self._motd = motd
         self._max_members = max_members
-        self._members: dict[bytes, _Member] = {}
+        self._members: dict[bytes, Member] = {}
         self._nicks: dict[str, bytes] = {}  # by the key that nicks are compared by
-        self._everybody: tuple[bytes, ...] = ()  # made once a join, shared by every Publish until the next
+        self._rooms: dict[str, Room] = {}  # those with members or entries; MAX_ROOMS bounds what a Join adds
+        self._base = 0
+        self._version = 0  # a new room's roster begins above every one that was forgotten
+        self._silence = Silence()  # of the native members
+        self._reads: dict[int, tuple[bytes, Fetch]] = {}  # at most one a member and room; all are answered
+        self._tokens = 0
 
     # --- the verbs
 
-    def apply(self, member_id: bytes, request: Request) -> list[Effect]:
+    def restore(self, heads: Heads) -> None:
+        """Take over where the store stands: once, before anything else."""
+        self._base = self._version = heads.base
+        for name, (floor, head) in heads.rooms.items():
+            self._rooms[name] = Room(name, floor, head, self._version, has_entries=True)
+
+    def apply(self, member_id: bytes, request: Request, now: float) -> list[Effect]:
         """Carry out a request of a member, or put it behind what that member asked before.
 
         Whoever is not in the chat can only say `Hello`; anything else of a stranger is ignored (the rest of
@@ -76,143 +95,356 @@ class Hub:
         """
         if isinstance(request, Hello):
             try:
-                return self._enter(member_id, request)
+                return self._enter(member_id, request, now)
             except RequestRejected as refusal:
                 return [Send(member_id, _rejected(0, refusal))]
         member = self._members.get(member_id)
         if member is None:
             return []
+        effects = self._hear(member, now)
         match request:
-            case Names():
-                return [Send(member_id, Done(request.id, self._names(request.after)))]
-            case Motd():
-                return [Send(member_id, Done(request.id, self._motd))]
-            case Say() | Bye():
-                return self._in_turn(member_id, member, request)
-            case _:
-                assert_never(request)
+            case Say() | Join() | Part() | Nick() | Bye() | Topic(text=str()):
+                refused = member.queue(request)
+                return effects + (self._go_on(member) if refused is None else _reply(member, refused))
+        try:
+            return effects + self._look(member, request)
+        except RequestRejected as refusal:
+            return [*effects, Send(member_id, _rejected(request.id, refusal))]
 
     def committed(self, fact: Fact) -> list[Effect]:
         """Tell the room of an entry that the store holds, and its author that it was accepted."""
-        effects: list[Effect] = [Publish(self._everybody, fact.entry, fact.client)]
-        member = self._members.get(fact.client)
-        if member is None or member.in_flight is None or member.in_flight[1].n != fact.n:
+        entry, client = fact.entry, fact.client
+        room = self._rooms.get(entry.room) or self._open(entry.room)
+        room.take(fact)
+        effects: list[Effect] = [Publish(room.everybody, entry, client)]
+        member = self._members.get(client)
+        if member is None:
             return effects
-        effects.append(Send(fact.client, Accepted(member.in_flight[0].id, fact.n, fact.entry.seq)))
-        return effects + self._settle(fact.client, member, fact.n)
+        member.know_stored(fact.n)
+        commit = member.in_flight
+        if commit is not None and _is_of(commit.draft, fact):
+            asking = member.finish(commit)
+            if fact.n:
+                effects += _reply(member, Accepted(asking, fact.n, entry.seq))
+            else:
+                effects += _reply(member, Done(asking, entry.text))
+        return effects + self._go_on(member)
 
     def appended(self, token: bytes, result: AppendResult) -> list[Effect]:
-        """Take the store's answer to a commit where no fact follows: the number was known, or is another."""
-        member = self._members.get(token)
-        if member is None or member.in_flight is None:
+        """Take the store's answer to a commit where no fact follows: the number was known, or is another.
+
+        A late one, to a commit whose fact has come or whose member has gone since, changes nothing.
+        """
+        member = self._members.get(token[:-TOKEN_BYTES])
+        if member is None or member.in_flight is None or member.in_flight.token != token:
             return []
-        say, draft = member.in_flight
+        commit = member.in_flight
         match result:
             case Appended():
                 return []
-            case Repeat(seq=0):
-                effects: list[Effect] = [
-                    Send(token, Rejected(say.id, "NUMBER_REUSED", "not said: its number was used"))
-                ]
-            case Repeat(seq=seq):
-                effects = [Send(token, Accepted(say.id, say.n, seq))]
-            case Stale(number=number):
-                member.last = number
-                return [Commit(token, draft, number)]
+            case Stale():
+                member.know_stale(result.number)
+                if commit.last == UNKNOWN:
+                    member.refuse(commit.draft.n)
+                    refusal = _rejected(member.finish(commit), _not_in(commit.draft.room))
+                    return _reply(member, refusal) + self._go_on(member)
+                return self._commit(member, commit.draft)
+            case Repeat():
+                member.know_stored(commit.draft.n)
+                reply = _repeated(member.finish(commit), commit.draft.n, result)
+                return _reply(member, reply) + self._go_on(member)
             case _:
                 assert_never(result)
-        return effects + self._settle(token, member, max(member.last, say.n))
 
-    def failed(self, token: bytes) -> list[Effect]:
-        """Tell the author of a commit that the store could not take it; nobody else has seen anything."""
-        member = self._members.get(token)
-        if member is None or member.in_flight is None:
+    def answered(self, token: int, page: Page) -> list[Effect]:
+        """Send what the store has read to who asked for it, if it is still in the room."""
+        client, fetch = self._reads.pop(token)
+        member = self._members.get(client)
+        if member is None or not member.end_read(fetch.room, token) or fetch.room not in member.rooms:
             return []
-        say, _ = member.in_flight
-        refusal = Rejected(say.id, "STORE_FAILED", "not said, the store failed: try again", 1.0)
-        return [Send(token, refusal), *self._settle(token, member, member.last)]
+        room = self._rooms[fetch.room]
+        room.trim(page.floor)
+        sent: list[Effect] = [Send(client, entry) for entry in fetched_entries(page, room.head, fetch)]
+        return [*sent, Send(client, Fetched(fetch.id, room.name, room.floor, room.head))]
+
+    def failed(self, token: bytes | int) -> list[Effect]:
+        """Tell who asked that the store could not do it; nobody else has seen anything.
+
+        A native client repeats a `Fetch` by itself, so it is told nothing.
+        """
+        if isinstance(token, int):
+            client, fetch = self._reads.pop(token)
+            member = self._members.get(client)
+            if member is None or not member.end_read(fetch.room, token) or not member.is_plain:
+                return []
+            return [Send(client, _store_failed(fetch.id))]
+        member = self._members.get(token[:-TOKEN_BYTES])
+        if member is None or member.in_flight is None or member.in_flight.token != token:
+            return []
+        asking = member.finish(member.in_flight)
+        return _reply(member, _store_failed(asking)) + self._go_on(member)
+
+    def expire(self, now: float) -> list[Effect]:
+        """Show who was not heard for a minute as away, and let go of who was silent for ten.
+
+        Native members only: they ping, a plain one has nothing to say until somebody types.
+        """
+        effects: list[Effect] = []
+        for client in self._silence.take_away(now):
+            member = self._members[client]
+            member.is_away = True
+            effects += self._tell_rooms(member, Change.AWAY)
+        for client in self._silence.take_gone(now):
+            effects += self._leave(self._members[client], f"silent for {GONE_SECONDS:.0f} s")
+        return effects
 
     def everybody(self) -> tuple[bytes, ...]:
-        """Give all members, in the order in which they came."""
-        return self._everybody
+        """Give all members of the chat, in the order in which they came."""
+        return tuple(self._members)
 
     # --- coming and going
 
-    def _enter(self, member_id: bytes, hello: Hello) -> list[Effect]:
-        member = self._members.get(member_id)
+    def _enter(self, client: bytes, hello: Hello, now: float) -> list[Effect]:
+        if hello.version not in (PLAIN_VERSION, PROTOCOL_VERSION):
+            raise RequestRejected("VERSION", f"this server speaks version {PROTOCOL_VERSION}")
+        member = self._members.get(client)
         if member is not None:
-            return self._enter_again(member_id, member)
+            member.begin_session()
+        else:
+            member = self._admit(client, hello)
+        return [Send(client, self._welcome(member)), *self._hear(member, now)]
+
+    def _admit(self, client: bytes, hello: Hello) -> Member:
         nick = check_nick(hello.nick)
         if nick.key in self._nicks:
             raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
         if len(self._members) >= self._max_members:
             raise RequestRejected("FULL", "the chat is full: try again later", 60.0)
-        self._members[member_id] = _Member(nick)
-        self._nicks[nick.key] = member_id
-        self._everybody = tuple(self._members)
-        joined = Presence(LOBBY, nick.shown, verified=False, change=Change.JOINED)
-        return [Publish(self._everybody, joined, member_id), Send(member_id, self._welcome(nick))]
+        member = self._members[client] = Member(client, nick, is_plain=hello.version == PLAIN_VERSION)
+        self._nicks[nick.key] = client
+        return member
 
-    def _enter_again(self, member_id: bytes, member: _Member) -> list[Effect]:
-        """Take back a leave that still waits behind an append: nobody has heard of it."""
-        if not (member.waiting and isinstance(member.waiting[-1], Bye)):
-            raise RequestRejected("ALREADY_HERE", "you are in the chat already")
-        member.waiting.pop()
-        return [Send(member_id, self._welcome(member.nick))]
+    def _welcome(self, member: Member) -> Welcome:
+        return Welcome(f"udpchat {__version__}", member.nick.shown, beginning(self._motd, MOTD_BYTES))
 
-    def _welcome(self, nick: Nick) -> Welcome:
-        motd = self._motd.encode()[:MOTD_BYTES].decode(errors="ignore")
-        return Welcome(f"udpchat {__version__}", nick.shown, motd)
+    def _leave(self, member: Member, reason: str) -> list[Effect]:
+        client = member.client
+        del self._members[client], self._nicks[member.nick.key]
+        self._silence.forget(client)
+        effects: list[Effect] = [Drop(client, member.nick.shown, reason)]
+        return effects + [self._take_out(member, self._rooms[name]) for name in member.rooms]
 
-    def _leave(self, member_id: bytes, member: _Member, reason: str) -> list[Effect]:
-        del self._members[member_id], self._nicks[member.nick.key]
-        self._everybody = tuple(self._members)
-        left = Presence(LOBBY, member.nick.shown, verified=False, change=Change.LEFT)
-        return [Drop(member_id, member.nick.shown, reason), Publish(self._everybody, left, member_id)]
-
-    # --- one member's requests, in order
-
-    def _in_turn(self, member_id: bytes, member: _Member, request: Say | Bye) -> list[Effect]:
-        if member.in_flight is None:
-            return self._start(member_id, member, request)
-        if isinstance(request, Bye) or len(member.waiting) < WAITING_LINES:
-            member.waiting.append(request)
+    def _hear(self, member: Member, now: float) -> list[Effect]:
+        """Note that a native member was heard; if it was away, its rooms see that it is back."""
+        if member.is_plain:
             return []
-        if member.overflowed:
+        self._silence.hear(member.client, now)
+        if not member.is_away:
             return []
-        member.overflowed = True
-        text = f"too fast: {WAITING_LINES} lines are waiting, the rest was not passed on"
-        return [Send(member_id, Rejected(request.id, "BUSY", text, 1.0))]
+        member.is_away = False
+        return self._tell_rooms(member, Change.BACK)
 
-    def _start(self, member_id: bytes, member: _Member, request: Say | Bye) -> list[Effect]:
+    def _tell_rooms(self, member: Member, change: Change, new_nick: str = "") -> list[Effect]:
+        return [self._rooms[name].presence(member, change, new_nick) for name in member.rooms]
+
+    # --- what changes something: one member's requests, in order
+
+    def _go_on(self, member: Member) -> list[Effect]:
+        """Carry out what waits, as far as it needs no answer of the store."""
+        effects: list[Effect] = []
+        while member.in_flight is None and (request := member.next_turn()) is not None:
+            effects += self._take_turn(member, request)
+        return effects
+
+    def _take_turn(self, member: Member, request: Turn) -> list[Effect]:
         if isinstance(request, Bye):
-            return self._leave(member_id, member, request.reason)
-        draft = Draft(
-            client=member_id,
-            n=request.n,
-            room=request.room,
-            kind=request.kind,
-            nick=member.nick.shown,
-            verified=False,
-            text=request.text,
-        )
-        member.in_flight = request, draft
-        return [Commit(member_id, draft, member.last)]
+            return self._leave(member, request.reason)
+        try:
+            match request:
+                case Say():
+                    return self._say(member, request)
+                case Join():
+                    return self._join(member, request)
+                case Part():
+                    return self._part(member, request)
+                case Nick():
+                    return self._rename(member, request)
+                case Topic():
+                    return self._set_topic(member, request)
+                case _:
+                    assert_never(request)
+        except RequestRejected as refusal:
+            if isinstance(request, Say):
+                member.refuse(request.n)
+            return _reply(member, _rejected(request.id, refusal))
 
-    def _settle(self, member_id: bytes, member: _Member, last: int) -> list[Effect]:
-        member.last, member.in_flight = last, None
-        if not member.waiting:
-            member.overflowed = False
+    def _say(self, member: Member, say: Say) -> list[Effect]:
+        if member.is_early(say):
+            busy = member.park(say)
+            return [] if busy is None else _reply(member, busy)
+        if say.kind is Kind.TOPIC:
+            raise RequestRejected("KIND", "a topic has a request of its own")
+        draft = _draft(member, say.n, say.room, say.kind, say.text)
+        if say.room in member.rooms:
+            member.asking = say.id
+            return self._commit(member, draft)
+        if member.last == UNKNOWN:  # it may be a repeat of what was said, and stored, before a restart
+            member.asking = say.id
+            return self._ask_store(member, draft, UNKNOWN)
+        raise _not_in(say.room)
+
+    def _set_topic(self, member: Member, topic: Topic) -> list[Effect]:
+        text = topic.text or ""
+        if self._room_of(member, topic.room).topic == text:
+            return _reply(member, Done(topic.id, text))
+        member.asking = topic.id
+        return self._commit(member, _draft(member, 0, topic.room, Kind.TOPIC, text))
+
+    def _commit(self, member: Member, draft: Draft) -> list[Effect]:
+        return self._ask_store(member, draft, max(member.last, 0) if draft.n else 0)
+
+    def _ask_store(self, member: Member, draft: Draft, last: int) -> list[Effect]:
+        """Ask for `draft` to be stored. Each asking has a token of its own: answers may come late.
+
+        No store's number is `UNKNOWN`: with that as `last` it only says whether it has the text.
+        """
+        token = member.client + self._next_token().to_bytes(TOKEN_BYTES, "big")
+        member.in_flight = Commit(token, draft, last)
+        return [member.in_flight]
+
+    def _next_token(self) -> int:
+        self._tokens += 1
+        return self._tokens
+
+    def _join(self, member: Member, join: Join) -> list[Effect]:
+        if join.room in member.rooms:
+            return _reply(member, self._rooms[join.room].joined(join.id))
+        if len(member.rooms) >= MEMBER_ROOMS:
+            raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
+        room = self._rooms.get(join.room) or self._found(join.room)
+        room.add(member)
+        member.rooms.append(room.name)
+        return [room.presence(member, Change.JOINED), *_reply(member, room.joined(join.id))]
+
+    def _part(self, member: Member, part: Part) -> list[Effect]:
+        done = _reply(member, Done(part.id, ""))
+        if part.room not in member.rooms:
+            return done
+        member.rooms.remove(part.room)
+        return [self._take_out(member, self._rooms[part.room]), *done]
+
+    def _rename(self, member: Member, request: Nick) -> list[Effect]:
+        nick = check_nick(request.nick)
+        if self._nicks.get(nick.key, member.client) != member.client:
+            raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
+        told: list[Effect] = []
+        if nick != member.nick:
+            told = self._tell_rooms(member, Change.RENAMED, nick.shown)
+            rooms = [self._rooms[name] for name in member.rooms]
+            for room in rooms:
+                room.unlist(member)
+            del self._nicks[member.nick.key]
+            self._nicks[nick.key] = member.client
+            member.nick = nick
+            for room in rooms:
+                room.list_again(member)
+        return told + _reply(member, Done(request.id, nick.shown))
+
+    # --- rooms
+
+    def _room_of(self, member: Member, name: str) -> Room:
+        if name not in member.rooms:
+            raise _not_in(name)
+        return self._rooms[name]
+
+    def _found(self, name: str) -> Room:
+        check_room(name)
+        if len(self._rooms) >= MAX_ROOMS:
+            raise RequestRejected("TOO_MANY_ROOMS", f"there are {MAX_ROOMS} rooms already")
+        return self._open(name)
+
+    def _open(self, name: str) -> Room:
+        room = self._rooms[name] = Room(name, self._base, self._base, self._version)
+        return room
+
+    def _take_out(self, member: Member, room: Room) -> Effect:
+        room.remove(member)
+        if not room.count and not room.has_entries:
+            self._version = max(self._version, room.version)
+            del self._rooms[room.name]
+        return room.presence(member, Change.LEFT)
+
+    # --- what changes nothing
+
+    def _look(self, member: Member, request: _Look) -> list[Effect]:
+        match request:
+            case Names():
+                room = self._room_of(member, request.room)
+                return _reply(member, Done(request.id, names_page(room, request.after)))
+            case Motd():
+                page = beginning(self._motd, RESULT_BYTES, request.after)
+                return _reply(member, Done(request.id, self._motd if member.is_plain else page))
+            case Rooms():
+                return [Send(member.client, rooms_page(request.id, self._rooms.values(), request.after))]
+            case Topic():
+                return _reply(member, Done(request.id, self._room_of(member, request.room).topic))
+            case Ping():
+                heads = tuple(self._rooms[name].where() for name in member.rooms)
+                return [Send(member.client, Pong(request.id, request.time, heads))]
+            case Fetch():
+                return self._fetch(member, request)
+            case _:
+                assert_never(request)
+
+    def _fetch(self, member: Member, fetch: Fetch) -> list[Effect]:
+        """Ask the store, unless an answer for this room is out: a native client repeats what is ignored."""
+        self._room_of(member, fetch.room)
+        if fetch.room in member.reading:
+            if member.is_plain:
+                raise RequestRejected("BUSY", "one question after the other: the answer is under way", 1.0)
             return []
-        return self._start(member_id, member, member.waiting.popleft())
+        token = self._next_token()
+        self._reads[token] = member.client, fetch
+        member.reading[fetch.room] = token
+        return [Read(token, fetch)]
 
-    def _names(self, after: str) -> NamesPage:
-        behind = nick_key(after)
-        keys = sorted(key for key in self._nicks if key > behind)
-        nicks = (self._members[self._nicks[key]].nick.shown for key in keys[:NAMES_PAGE])
-        page = tuple((nick, False) for nick in nicks)
-        return NamesPage(LOBBY, page, len(self._members), more=len(keys) > NAMES_PAGE)
+
+def _reply(member: Member, reply: Accepted | Rejected | Done | Joined) -> list[Effect]:
+    """Send a reply; id 0 means that nobody waits for it: whose request it was has another session now."""
+    return [Send(member.client, reply)] if reply.id else []
+
+
+def _not_in(room: str) -> RequestRejected:
+    return RequestRejected("NOT_IN_ROOM", f"you are not in {room}")
 
 
 def _rejected(request_id: int, refusal: RequestRejected) -> Rejected:
     return Rejected(request_id, refusal.code, refusal.text, refusal.retry_after)
+
+
+def _store_failed(request_id: int) -> Rejected:
+    return Rejected(request_id, "STORE_FAILED", "not done, the store failed: try again", 1.0)
+
+
+def _repeated(request_id: int, n: int, result: Repeat) -> Accepted | Rejected:
+    """Give the answer to a text whose number the store knows already."""
+    if not result.seq:
+        return Rejected(request_id, "REFUSED", "not said: it was refused before")
+    if not result.is_same:
+        return Rejected(request_id, "NUMBER_REUSED", "not said: its number was used for another text")
+    return Accepted(request_id, n, result.seq)
+
+
+def _draft(member: Member, n: int, room: str, kind: Kind, text: str) -> Draft:
+    return Draft(member.client, n, room, kind, member.nick.shown, verified=False, text=text)
+
+
+def _is_of(draft: Draft, fact: Fact) -> bool:
+    """Say whether `fact` is what became of `draft`; a number alone is not enough, topics have none."""
+    entry = fact.entry
+    return (
+        draft.n == fact.n
+        and draft.text == entry.text
+        and draft.room == entry.room
+        and draft.kind is entry.kind
+    )

@@ -46,6 +46,25 @@ def is_trusted(host: str) -> bool:
     return any(address in network for network in TRUSTED_NETWORKS)
 
 
+class Door:
+    """Who may come in by the plain door (`plain`: trusted, all or off), and who by any."""
+
+    def __init__(self, plain: str, faults: FaultLog) -> None:
+        self._plain = plain
+        self._faults = faults
+
+    def admits_plain(self, addr: Addr) -> bool:
+        """Say whether a stranger's plain datagram is taken, and log why not."""
+        if self._plain == "off":
+            why = "ignored: the plain door is closed (--plain off)"
+        elif self._plain == "trusted" and not is_trusted(addr[0]):
+            why = "ignored: not from a trusted network (--plain trusted)"
+        else:
+            return True
+        self._faults.note("a plain datagram", addr, why)
+        return False
+
+
 class AnswerLimit:
     """Counts answers to strangers: 1 a second and 5 a minute to an address, 100 a second in all."""
 

@@ -58,8 +58,14 @@ class UdpPort(Port):
         self.spoken_to = b""
         self._written = 0  # datagrams since the last rest
         self._waking: IDelayedCall | None = None
+        self._held = False
 
     # --- called by Twisted
+
+    def startReading(self) -> None:  # noqa: N802  (Twisted calls it)
+        """Read from the socket, unless the protocol is not ready yet."""
+        if not self._held:
+            super().startReading()
 
     def createInternetSocket(self) -> socket.socket:
         """Make the socket: dual-stack on `::`, with large buffers and the local address of each datagram."""
@@ -116,6 +122,17 @@ class UdpPort(Port):
         return closed
 
     # --- called by the protocol
+
+    def hold(self) -> None:
+        """Leave in the socket what comes, as much as its buffer takes, until `release`."""
+        self._held = True
+        self.stopReading()
+
+    def release(self) -> None:
+        """Read, from what has come first on."""
+        self._held = False
+        if self.connected:
+            self.startReading()
 
     def send(self, datagram: bytes, peers: Sequence[Peer], now: float) -> list[tuple[Peer, OSError]]:
         """Write `datagram` to every peer, whatever becomes of the others; give those that it failed for.

@@ -1,7 +1,8 @@
 """What every store promises. Hub and sessions never see a store: the server carries between them.
 
 A store is a log: `append` gives a draft its position, and the one subscriber is told of every entry in the
-order of positions, whoever appended it. Every method returns a Deferred, in memory too.
+order of positions, whoever appended it. Every method returns a Deferred, in memory too, which fails with
+`StoreError` once the store is closed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,20 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from chat.messages import AppendResult, Draft, Fact, Page
+from chat.messages import AppendResult, Draft, Fact, Heads, Page
 
 READ_LIMIT = 256  # entries in one answer: about a quarter of a megabyte at most
+RUN_BITS = 10  # positions in a millisecond before a run could meet the one that a restart begins
+RUN_STEP = 1 << 20  # between two runs that the clock does not keep apart: it stood still, or was set back
+
+
+def begin_run(at: float, newest: int) -> int:
+    """Give the position behind which a run begins: every start of a store begins one.
+
+    `at` is seconds since 1970, `newest` the newest position that is kept (0: none). Stays below 2^53 until
+    the year 2248, so that clients in any language can count it.
+    """
+    return max(int(at * 1000) << RUN_BITS, (newest // RUN_STEP + 1) * RUN_STEP)
 
 
 class Store(Protocol):
@@ -23,20 +35,24 @@ class Store(Protocol):
         """Give `draft` the next position, in one transaction with its client's number.
 
         `Repeat` if the client's stored number is at or above the draft's, `Stale` if it is another than
-        `last`; nothing is written then. Fails with `StoreError`.
+        `last`; nothing is written then. A draft without a number (0) is written at once. Fails with
+        `StoreError`.
         """
 
     def read(self, room: str, after: int | None, before: int | None, limit: int) -> Deferred[Page]:
         """Give the entries between two positions, both exclusive, in ascending order.
 
-        With `after` the oldest first, at most `limit`; with `before` alone the newest.
+        With `after` the oldest, at most `limit`; else the newest. A room in which nobody spoke is empty.
         """
 
-    def heads(self) -> Deferred[dict[str, tuple[int, int]]]:
-        """Give (floor, head) of every room; what comes later is what `subscribe` tells."""
+    def heads(self) -> Deferred[Heads]:
+        """Tell where every room stands; what comes later is what `subscribe` tells."""
 
     def subscribe(self, callback: Callable[[Fact], None], after: int) -> Deferred[None]:
-        """Call `callback` with every fact above position `after`, in order, from now on."""
+        """Call `callback` with every kept fact above position `after`, in order, and then with each new one.
+
+        It hears of a fact before whoever appended it has its answer.
+        """
 
     def close(self) -> Deferred[None]:
         """Finish what is under way and let go of everything."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, fail, succeed
 
 from chat.errors import StoreError
-from chat.messages import Appended, AppendResult, Draft, Entry, Fact, Page, Repeat, Stale
-from chat.store.interface import READ_LIMIT
+from chat.messages import Appended, AppendResult, Draft, Entry, Fact, Heads, Page, Repeat, Stale
+from chat.store.interface import READ_LIMIT, begin_run
 
 KEPT_ENTRIES = 512  # a room: what members who missed something ask for; about half a megabyte at most
+KEPT_IN_ALL = 100_000  # over all rooms: a tenth of a gigabyte, however many rooms there are
 KEPT_ROOMS = 10_000
 KEPT_CLIENTS = 20_000  # numbers of clients, the longest unused forgotten first
 KEPT_RESULTS = 16  # a client: more than the 8 requests that one may have in flight
-RUN_BITS = 10  # positions in a millisecond before a run could meet the one that a restart begins
 
 
 class _Room:
@@ -27,28 +28,52 @@ class _Room:
         self.facts: deque[Fact] = deque()
 
 
+class _Result(NamedTuple):
+    """Where a text went, and a hash of it: the text itself may be long gone from its room."""
+
+    seq: int
+    what: int
+
+
 class _Client:
-    """A client's newest number, and where its newest texts went."""
+    """A client's newest number, and what became of its newest texts."""
 
     def __init__(self) -> None:
         self.number = 0
-        self.results: OrderedDict[int, int] = OrderedDict()
+        self.results: OrderedDict[int, _Result] = OrderedDict()
+
+
+class Contents:
+    """What a `MemoryStore` holds: rooms, clients, the newest position, and the base of its first run."""
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+        self.newest = base
+        self.count = 0  # of the entries in all rooms
+        self.rooms: dict[str, _Room] = {}
+        self.filled: OrderedDict[str, _Room] = OrderedDict()  # those with entries, the quietest first
+        self.clients: OrderedDict[bytes, _Client] = OrderedDict()
 
 
 class MemoryStore:
     """The `Store` for tests and for servers without a disk. `clock` gives seconds since 1970.
 
-    Its run of positions begins at `milliseconds << 10`: above every earlier one as long as the clock is not
-    set back and no server appends a million entries a second. What came before the run is not kept, so its
-    base is the floor of every room.
+    It keeps `kept` entries of each room (at least 1). What came before its run is not kept, so the base of
+    the run is floor and head of every room in which nobody spoke. Nothing tells it where an earlier run
+    ended: if the clock was set back meanwhile, or stood still, it gives positions out once more.
+
+    `contents` are those of a store that has ended: this one begins its run above them, as if both had one
+    disk. So tests can have a server whose store outlives it.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], kept: int = KEPT_ENTRIES, contents: Contents | None = None
+    ) -> None:
+        self.contents = Contents(begin_run(clock(), 0)) if contents is None else contents
+        if contents is not None:
+            contents.newest = begin_run(clock(), contents.newest)
         self._clock = clock
-        self._base = int(clock() * 1000) << RUN_BITS
-        self._seq = self._base
-        self._rooms: dict[str, _Room] = {}
-        self._clients: OrderedDict[bytes, _Client] = OrderedDict()
+        self._kept = min(kept, KEPT_IN_ALL)
         self._subscriber: Callable[[Fact], None] | None = None
         self._closed = False
 
@@ -56,47 +81,55 @@ class MemoryStore:
         """See `Store.append`."""
         if self._closed:
             return fail(StoreError("the store is closed"))
-        room = self._rooms.get(draft.room)
-        if room is None:
-            if len(self._rooms) >= KEPT_ROOMS:
-                return fail(StoreError("there are too many rooms"))
-            room = self._rooms[draft.room] = _Room(self._base)
+        rooms = self.contents.rooms
+        if draft.room not in rooms and len(rooms) >= KEPT_ROOMS:
+            return fail(StoreError("there are too many rooms"))
+        if draft.n == 0:
+            return succeed(Appended(self._write(draft).seq))
         client = self._client(draft.client)
+        what = hash((draft.room, draft.kind, draft.text))
         if draft.n <= client.number:
-            return succeed(Repeat(client.results.get(draft.n, 0)))
+            known = client.results.get(draft.n)
+            return succeed(Repeat(0) if known is None else Repeat(known.seq, known.what == what))
         if client.number != last:
             return succeed(Stale(client.number))
-        fact = self._write(room, draft)
         client.number = draft.n
-        client.results[draft.n] = fact.entry.seq
+        client.results[draft.n] = _Result(self.contents.newest + 1, what)
         if len(client.results) > KEPT_RESULTS:
             client.results.popitem(last=False)
-        if self._subscriber is not None:
-            self._subscriber(fact)
-        return succeed(Appended(fact.entry.seq))
+        return succeed(Appended(self._write(draft).seq))
 
     def read(self, room: str, after: int | None, before: int | None, limit: int) -> Deferred[Page]:
-        """See `Store.read`."""
-        kept = self._rooms.get(room)
+        """See `Store.read`. What is asked for most stands at the end, so the search begins there."""
+        if self._closed:
+            return fail(StoreError("the store is closed"))
+        kept = self.contents.rooms.get(room)
         if kept is None:
-            return succeed(Page(self._base, self._base, ()))
-        low = -1 if after is None else after
-        found = [
-            fact.entry
-            for fact in kept.facts
-            if low < fact.entry.seq and (before is None or fact.entry.seq < before)
-        ]
+            return succeed(Page(self.contents.base, self.contents.base, ()))
         limit = min(limit, READ_LIMIT)
-        entries = found[:limit] if after is not None else found[max(0, len(found) - limit) :]
-        return succeed(Page(kept.floor, kept.head, tuple(entries)))
+        found: list[Entry] = []
+        for fact in reversed(kept.facts):
+            seq = fact.entry.seq
+            if (after is not None and seq <= after) or (after is None and len(found) == limit):
+                break
+            if before is None or seq < before:
+                found.append(fact.entry)
+        found.reverse()
+        return succeed(Page(kept.floor, kept.head, tuple(found[:limit])))
 
-    def heads(self) -> Deferred[dict[str, tuple[int, int]]]:
+    def heads(self) -> Deferred[Heads]:
         """See `Store.heads`."""
-        return succeed({name: (room.floor, room.head) for name, room in self._rooms.items()})
+        if self._closed:
+            return fail(StoreError("the store is closed"))
+        rooms = {name: (room.floor, room.head) for name, room in self.contents.rooms.items()}
+        return succeed(Heads(self.contents.base, rooms))
 
     def subscribe(self, callback: Callable[[Fact], None], after: int) -> Deferred[None]:
         """See `Store.subscribe`."""
-        facts = [fact for room in self._rooms.values() for fact in room.facts if fact.entry.seq > after]
+        if self._closed:
+            return fail(StoreError("the store is closed"))
+        rooms = self.contents.rooms.values()
+        facts = [fact for room in rooms for fact in room.facts if fact.entry.seq > after]
         for fact in sorted(facts, key=lambda fact: fact.entry.seq):
             callback(fact)
         self._subscriber = callback
@@ -109,27 +142,43 @@ class MemoryStore:
         return succeed(None)
 
     def _client(self, client_id: bytes) -> _Client:
-        client = self._clients.setdefault(client_id, _Client())
-        self._clients.move_to_end(client_id)
-        if len(self._clients) > KEPT_CLIENTS:
-            self._clients.popitem(last=False)
+        clients = self.contents.clients
+        client = clients.setdefault(client_id, _Client())
+        clients.move_to_end(client_id)
+        if len(clients) > KEPT_CLIENTS:
+            clients.popitem(last=False)
         return client
 
-    def _write(self, room: _Room, draft: Draft) -> Fact:
-        self._seq += 1
+    def _write(self, draft: Draft) -> Entry:
+        contents = self.contents
+        room = contents.rooms.setdefault(draft.room, _Room(contents.base))
+        contents.filled[draft.room] = room
+        contents.filled.move_to_end(draft.room)
+        contents.newest += 1
         entry = Entry(
             room=draft.room,
-            seq=self._seq,
-            back=self._seq - room.head,
+            seq=contents.newest,
+            back=contents.newest - room.head,
             at=int(self._clock() * 1000),
             kind=draft.kind,
             nick=draft.nick,
             verified=draft.verified,
             text=draft.text,
         )
-        fact = Fact(draft.client, draft.n, entry)
+        if len(room.facts) >= self._kept:
+            self._trim(room, len(room.facts) - self._kept + 1)
+        elif contents.count >= KEPT_IN_ALL:
+            _, quietest = contents.filled.popitem(last=False)
+            self._trim(quietest, len(quietest.facts))
+        fact = Fact(draft.client, draft.n, entry, room.floor)
         room.head = entry.seq
         room.facts.append(fact)
-        if len(room.facts) > KEPT_ENTRIES:
+        contents.count += 1
+        if self._subscriber is not None:
+            self._subscriber(fact)
+        return entry
+
+    def _trim(self, room: _Room, count: int) -> None:
+        for _ in range(count):
             room.floor = room.facts.popleft().entry.seq
-        return fact
+        self.contents.count -= count

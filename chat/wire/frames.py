@@ -27,20 +27,21 @@ import msgspec
 from chat.errors import RemoteProtocolError
 from chat.messages import (
     RESULT_BYTES,
-    ROOM_CHARS,
     Broadcast,
     Done,
     Entry,
+    Kind,
+    NameLine,
     NamesPage,
-    NativeReply,
-    NativeRequest,
     Pong,
+    Reply,
+    Request,
     RoomHead,
     RoomLine,
     RoomsPage,
     Say,
 )
-from chat.safety import NICK_BYTES, clean_text
+from chat.safety import ROOM_CHARS, clean_text
 
 # A datagram has 1,200 bytes, which QUIC too asks of every path (RFC 9000, section 14). A DTLS 1.2 record
 # takes 13 of them for its header (RFC 6347, section 4.1), 8 for the nonce and 16 for the tag (RFC 5288, 3).
@@ -57,7 +58,7 @@ _Message = TypeVar("_Message", bound=msgspec.Struct)
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def encode_frame(message: NativeRequest | NativeReply | Broadcast) -> bytes:
+def encode_frame(message: Request | Reply | Broadcast) -> bytes:
     """Give the frame that says `message`; done once, however many members it goes to: 0.1 to 0.3 us."""
     return _ENCODER.encode(message)
 
@@ -107,13 +108,13 @@ class _Direction:
         self.tags = frozenset(frame.__struct_config__.tag for frame in get_args(vocabulary))
 
 
-_REQUESTS = _Direction(NativeRequest)
-_REPLIES = _Direction(NativeReply | Broadcast)
+_REQUESTS = _Direction(Request)
+_REPLIES = _Direction(Reply | Broadcast)
 _RAW = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _TAGGED = msgspec.msgpack.Decoder(_Tagged)
 
 
-def decode_requests(datagram: bytes) -> list[NativeRequest]:
+def decode_requests(datagram: bytes) -> list[Request]:
     """Give what a client asks for in `datagram`, in order; frames of unknown types are left out.
 
     Raises `RemoteProtocolError` if any known frame breaks a rule: then nothing of the datagram counts. Of
@@ -123,7 +124,7 @@ def decode_requests(datagram: bytes) -> list[NativeRequest]:
     return _decode(datagram, _REQUESTS)
 
 
-def decode_replies(datagram: bytes) -> list[NativeReply | Broadcast]:
+def decode_replies(datagram: bytes) -> list[Reply | Broadcast]:
     """Give what a server says in `datagram`, as `decode_requests` does; of eight an `Entry` costs 1.3 us."""
     return _decode(datagram, _REPLIES)
 
@@ -168,7 +169,7 @@ def _checked(message: _Message) -> _Message:
         raise RemoteProtocolError("a room's name has a-z, 0-9 and -_. only")
     for name, limit in lines:
         text = getattr(message, name)
-        if not (text.isascii() and text.isprintable()):
+        if text is not None and not (text.isascii() and text.isprintable()):
             clean = _clean_lines if name in _PARAGRAPHS else clean_text
             message = msgspec.structs.replace(message, **{name: _limited(text, clean(text), limit)})
     return message if law is None else law(message)
@@ -190,6 +191,8 @@ def _say(say: Say) -> Say:
         raise RemoteProtocolError("a text behind one that cannot be")
     if not say.text or say.text.isspace():
         raise RemoteProtocolError("a text that says nothing")
+    if say.kind is Kind.TOPIC:
+        raise RemoteProtocolError("a topic has a request of its own")
     return say
 
 
@@ -207,8 +210,7 @@ def _done(done: Done) -> Done:
 
 
 def _names(page: NamesPage) -> NamesPage:
-    nicks = tuple((_limited(nick, clean_text(nick), NICK_BYTES), verified) for nick, verified in page.nicks)
-    return msgspec.structs.replace(page, nicks=nicks)
+    return msgspec.structs.replace(page, nicks=tuple(map(_checked, page.nicks)))
 
 
 def _rooms(message: Any) -> Any:
@@ -237,15 +239,22 @@ def _rule(kind: Any) -> _Rule:
     """Read the rule out of the class: each string that has a limit in characters has the same in bytes."""
     described: Any = msgspec.inspect.type_info(kind)
     limits: dict[str, int] = {
-        field.name: field.type.max_length or 0
+        field.name: string.max_length or 0
         for field in described.fields
-        if isinstance(field.type, msgspec.inspect.StrType)
+        if isinstance(string := _unless_none(field.type), msgspec.inspect.StrType)
     }
     has_room = limits.pop("room", None) is not None
     return _Rule(has_room, tuple(limits.items()), _LAWS.get(kind))
 
 
+def _unless_none(described: Any) -> Any:
+    """Give what a field holds if it is not None."""
+    if isinstance(described, msgspec.inspect.UnionType) and described.includes_none:
+        return described.types[0]
+    return described
+
+
 _RULES = {
     kind: _rule(kind)
-    for kind in (*get_args(NativeRequest | NativeReply | Broadcast), NamesPage, RoomLine, RoomHead)
+    for kind in (*get_args(Request | Reply | Broadcast), NamesPage, NameLine, RoomLine, RoomHead)
 }

@@ -32,6 +32,7 @@ RTO_VARIATION_LEAST = 0.01  # what 4 rttvar counts for at least: a reactor's tim
 RTO_ANSWER_DELAY = 0.025  # a commit and the server's coalescing (RFC 9002, 6.2.1: max_ack_delay)
 RTO_LEAST = 0.1  # below it garbage collection and Wi-Fi's power saving would look like loss
 RTO_MOST = 15.0  # a path that is back is noticed as soon as by a keepalive
+REPEAT_MOST = 1.0  # between repeats: silence for 6 s ends the session, so these are single losses
 RTO_JITTER = 0.1  # up or down: whom one outage stopped shall not repeat together
 DOUBLINGS = 8  # 100 ms doubled so often is above 15 s: more would only overflow
 SMOOTHING, VARIATION_SMOOTHING = 1 / 8, 1 / 4  # RFC 6298, 2.3: alpha and beta
@@ -148,7 +149,7 @@ class RoomLog:
             self.p = self.h = self._highest = max(head, floor)
         elif head < self._joined_with:
             shown.append(self._rewind(head))
-        return self._take(shown, now)
+        return self._take(shown, now) + self._own_lost()
 
     def receive(self, entry: Entry, now: float) -> list[Shown]:
         """Take an entry: in any order, any number of times, before `joined` too."""
@@ -173,7 +174,7 @@ class RoomLog:
             return []
         self._is_out, self._due = False, None
         self._answer(head, floor)
-        return self._take([], now)
+        return self._take([], now) + self._own_lost()
 
     def accepted(self, seq: int, now: float) -> list[Shown]:
         """Take an own text's position: it is shown in its turn, or `Lost(seq - 1, seq)` is."""
@@ -217,6 +218,12 @@ class RoomLog:
         # a server's tail: it is waited for no longer, or a quiet room would be asked for it for ever.
         self._head = max(head, self._news)
         self._above = {seq: entry for seq, entry in self._above.items() if seq <= self._head}
+
+    def _own_lost(self) -> list[Shown]:
+        """Give up the own texts above the head: they went with a tail, and nothing may come after them."""
+        gone = sorted(own for own in self._own if own > self._head)
+        self._own.difference_update(gone)
+        return [Lost(own - 1, own) for own in gone]
 
     def _review(self, now: float) -> None:
         if self._is_out or not self._is_joined:
@@ -277,7 +284,7 @@ class _Sent(msgspec.Struct, Generic[R]):
     request: R
     at: float  # when it was sent last
     due: float  # when it is repeated
-    repeats: int = 0
+    repeats: int = 0  # -1: it has not been sent yet
 
 
 class Requests(Generic[R]):
@@ -288,6 +295,7 @@ class Requests(Generic[R]):
     """
 
     def __init__(self, round_trip: RoundTrip) -> None:
+        self.repeated = 0  # how often a request was
         self._round_trip = round_trip
         self._waiting: deque[tuple[float, R]] = deque()
         self._in_flight: dict[int, _Sent[R]] = {}  # in the order of ids
@@ -307,14 +315,24 @@ class Requests(Generic[R]):
             raise RequestRejected("BUSY", "too much waits for the server", RTO_FIRST)
         self._waiting.append((now, request))
 
+    def send_at_once(self, request: R, now: float) -> None:
+        """Send `request` with what is due next, whatever the window: others in flight wait for it."""
+        number = self.next_id()
+        self._in_flight[number] = _Sent(msgspec.structs.replace(request, id=number), now, now, -1)
+
+    def unsettled(self) -> list[R]:
+        """Give all requests without a reply, in the order in which they were first sent or queued."""
+        return [sent.request for sent in self._in_flight.values()] + [request for _, request in self._waiting]
+
     def due(self, now: float) -> list[R]:
         """Give what to send now, each with its id: repeats first, then new ones."""
         late = [sent for sent in self._in_flight.values() if sent.due <= now]
-        if any(sent.at >= self._halved for sent in late):
+        if any(sent.at >= self._halved and sent.repeats >= 0 for sent in late):
             self._window, self._answered, self._halved = max(self._window // 2, 1), 0, now
         for sent in late:
+            self.repeated += sent.repeats >= 0
             sent.repeats += 1
-            sent.at, sent.due = now, now + self._round_trip.wait(sent.repeats)
+            sent.at, sent.due = now, now + self._round_trip.wait(sent.repeats, REPEAT_MOST)
         fresh = []
         while self._may_start():
             _, request = self._waiting.popleft()
@@ -323,12 +341,16 @@ class Requests(Generic[R]):
             self._in_flight[number] = _Sent(fresh[-1], now, now + self._round_trip.wait(0))
         return [sent.request for sent in late] + fresh
 
-    def settle(self, number: int, now: float) -> R | None:
-        """Take the reply to request `number`; give the request (None: it was settled before)."""
+    def settle(self, number: int, now: float, *, is_prompt: bool = True) -> R | None:
+        """Take the reply to request `number`; give the request (None: it was settled before).
+
+        `is_prompt` says that the server answers such a request at once: what waits for a disk measures that,
+        and not the path.
+        """
         sent = self._in_flight.pop(number, None)
         if sent is None:
             return None
-        if not sent.repeats:
+        if is_prompt and not sent.repeats:
             self._round_trip.sample(now - sent.at)
         self._answered += 1
         if self._answered >= self._window:

@@ -7,91 +7,68 @@ datagram (those clients read 1,024 bytes and print each datagram as it comes).
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable
 from enum import Enum, auto
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import msgspec
 
-from chat.commands import Help, help_lines, parse_command
+from chat.commands import Help, check_current, help_lines, parse_command
 from chat.errors import RemoteProtocolError, RequestRejected
 from chat.messages import (
     LOBBY,
-    PROTOCOL_VERSION,
+    MEMBER_ROOMS,
+    PLAIN_VERSION,
     TEXT_BYTES,
     Accepted,
-    Broadcast,
     Bye,
-    Change,
     Done,
     Entry,
+    Fetched,
     Hello,
+    Join,
+    Joined,
     Kind,
+    Motd,
     NamesPage,
-    Presence,
+    Nick,
+    Part,
+    Pong,
     Rejected,
     Reply,
     Request,
+    RoomsPage,
     Say,
+    Topic,
     Welcome,
 )
 from chat.safety import clean_text, is_blank
+from chat.wire.lines import (
+    EXIT,
+    NICK_TAKEN,
+    is_own_voice,
+    is_server_talk,
+    joined_line,
+    mark,
+    names_lines,
+    notice,
+    render,
+    rooms_lines,
+    topic_line,
+)
 
-# The one refusal of a nick: a client of Chat-socket-UDP compares the whole datagram with it.
-NICK_TAKEN = "nama ini sudah diambil"
-GOING_DOWN = "server is going down"
-EXIT = "exit"
 NC_PROBE = b"X"  # nc -uv sends it five times before anything that was typed
 
 LINES_A_DATAGRAM = 256  # a paste of 200 lines passes; more would hold up everybody else's
 RAW_LINE = 4_096  # characters of a line before it is cleaned: room for 900 bytes among much that is removed
-NAMES_LINE_BYTES = 900
 GRACE_SECONDS = 2.0  # after `exit`, in which a late line does not become a nick
 REPEAT_SECONDS = 5.0  # in which a newcomer's nick again means that the answer was lost
 DORMANT_SECONDS = 86_400.0  # in which a line brings a silent member back under its nick
 NOTICE_SECONDS = 1.0  # between two notices of one kind about a peer's mistakes, or they would be an amplifier
 COMMANDS_AT_ONCE = 5  # answered in five seconds: a person types no faster, and answers are long
 COMMAND_SECONDS = 5.0
-
-# Two servers that forged datagrams introduce to each other must not talk for ever (CVE-2024-2169). What a
-# server says by itself, and nobody else: a member that says it is a server, and is put out. Every newcomer is
-# told that it has joined, so that ends such a talk where it begins.
-_SERVER_TALK = re.compile(rf"-!- .*|{NICK_TAKEN}|{GOING_DOWN}|\S{{1,64}} has (joined|left) the chat")
-# And with what it relays, everything that it sends. A stranger's line of this form gets no answer.
-_OWN_VOICE = re.compile(rf"{_SERVER_TALK.pattern}|\* .*|.{{1,64}}: .*|.{{1,64}} has (joined|left) the chat")
-
-
-def is_own_voice(line: str) -> bool:
-    """Say whether `line` is of a form that a server sends by itself."""
-    return _OWN_VOICE.fullmatch(line) is not None
-
-
-def notice(text: str) -> str:
-    """Give the line in which the server says `text` to one member. No nick can look like it."""
-    return f"-!- {text}"
-
-
-def joined_line(nick: str) -> str:
-    """Give the line that tells of a newcomer, and tells it that it is in."""
-    return f"{nick} has joined the chat"
-
-
-def render(message: Broadcast) -> bytes:
-    """Give the line that tells a room of `message`: once for all its plain members, without a line end."""
-    match message:
-        case Entry(kind=Kind.SAY):
-            line = f"{message.nick}: {message.text}"
-        case Entry():
-            line = f"* {message.nick} {message.text}"
-        case Presence(change=Change.JOINED):
-            line = joined_line(message.nick)
-        case Presence():
-            line = f"{message.nick} has left the chat"
-        case _:
-            assert_never(message)
-    return line.encode()
+ASKED = 64  # requests whose answers are told apart: as many as wait in the hub for one member
 
 
 class State(Enum):
@@ -123,11 +100,20 @@ NEXT = {
 }
 
 
+class _Asked(NamedTuple):
+    """A request without a reply, and the place that its room had among the peer's (None: it had none)."""
+
+    request: Request
+    place: int | None
+
+
 class TextSession:
     """One plain peer's side of the conversation, as the server keeps it.
 
     `client` names the peer in requests; `idle_timeout` is in seconds. Whoever owns the session passes in
-    datagrams and the time, and sends what `datagrams_to_send` gives.
+    datagrams and the time, and sends what `datagrams_to_send` gives. What all of a room are told does not go
+    through here: it is one line for all who have the same `line_end`, with a mark for those whose `room` is
+    another. Both can change with each datagram and each reply.
     """
 
     def __init__(self, client: bytes, idle_timeout: float) -> None:
@@ -141,9 +127,20 @@ class TextSession:
         self._heard = 0.0
         self._id = 0
         self._n = 0
+        self._rooms: list[
+            str
+        ] = []  # what the peer is in or asks to be in, at most MEMBER_ROOMS; the last is current
+        self._motd = ""  # until the joined line is out: a newcomer gets that first
+        self._waiting: dict[int, _Asked] = {}  # by id, at most ASKED
+        self._recalled: set[str] = set()  # rooms of which entries came since the last answer to `/history`
         self._noticed: dict[str, float] = {}  # when each kind of mistake was last told: half a dozen kinds
         self._asked_at: deque[float] = deque(maxlen=COMMANDS_AT_ONCE)
         self._outgoing: list[bytes] = []
+
+    @property
+    def room(self) -> str:
+        """Name the room that the peer speaks in; "": it is in none."""
+        return self._rooms[-1] if self._rooms else ""
 
     def receive_datagram(self, datagram: bytes, now: float) -> list[Request]:
         """Give what the peer asks for, in order.
@@ -173,23 +170,33 @@ class TextSession:
             self._complain("TOO_MANY_LINES", text, now)
         return requests
 
-    def send(self, message: Reply, now: float) -> None:
-        """Queue what a reply looks like in plain text; some say nothing a plain peer needs to hear."""
+    def send(self, message: Reply | Entry, now: float) -> None:
+        """Queue what a reply looks like in plain text; some say nothing a plain peer needs to hear.
+
+        An entry is one that the peer has asked for; what is said now comes to all of a room at once.
+        """
         match message:
             case Welcome():
                 self._nick = message.nick
+                self._motd = message.motd
                 self._go("welcome", now)
-                self._tell(message.motd.splitlines())
-            case Rejected(id=0):
-                self._refuse(message, now)
             case Rejected():
-                self._tell([message.text])
+                self._rejected(message, now)
+            case Joined():
+                self._joined(message)
             case Done():
-                self._tell(_result_lines(message.result))
+                self._done(message)
+            case RoomsPage():
+                self._waiting.pop(message.id, None)
+                self._tell(rooms_lines(message))
+            case Entry():
+                self._recall(message)
+            case Fetched():
+                self._recalled_all(message)
             case Bye():
                 self._queue(message.reason)
-            case Accepted():
-                pass  # the line itself comes back
+            case Accepted() | Pong():
+                pass  # the line itself comes back; who speaks plain text has no way to ping
             case _:
                 assert_never(message)
 
@@ -234,11 +241,10 @@ class TextSession:
             case State.STRANGER:
                 return self._enter(line, now)
             case State.DORMANT:
-                if _SERVER_TALK.fullmatch(line):
+                if is_server_talk(line):
                     return []
                 self._go("line", now)
-                said = [] if line in (self._asked, self._nick) else self._member_line(line, now)
-                return [self._hello(self._nick), *said]
+                return self._return(line, now)
             case State.MEMBER | State.ENTERING:
                 if line in (self._asked, self._nick) and now - self._since < REPEAT_SECONDS:
                     self._queue(joined_line(self._nick))  # the first answer was lost
@@ -254,7 +260,13 @@ class TextSession:
             return []
         self._asked = self._nick = line
         self._go("nick", now)
-        return [self._hello(line)]
+        return self._hello(LOBBY)
+
+    def _return(self, line: str, now: float) -> list[Request]:
+        requests = self._hello(self.room or LOBBY)
+        if line not in (self._asked, self._nick):
+            requests += self._member_line(line, now)
+        return requests
 
     def _exit(self, now: float) -> list[Request]:
         if self.state in (State.STRANGER, State.LEFT):
@@ -264,7 +276,7 @@ class TextSession:
         return goodbye
 
     def _member_line(self, line: str, now: float) -> list[Request]:
-        if _SERVER_TALK.fullmatch(line):
+        if is_server_talk(line):
             self._tell(
                 ["you have left: only servers say such a line, and servers must not talk to each other"]
             )
@@ -281,7 +293,7 @@ class TextSession:
             return []
 
     def _command(self, line: str, now: float) -> list[Request]:
-        asked = parse_command(line)
+        asked = parse_command(line, self.room)
         if isinstance(asked, Bye):
             return self._exit(now)
         if isinstance(asked, Say):
@@ -292,8 +304,7 @@ class TextSession:
         if isinstance(asked, Help):
             self._tell(help_lines(asked.topic))
             return []
-        self._id += 1
-        return [msgspec.structs.replace(asked, id=self._id)]
+        return [self._ask(asked)]
 
     def _say(self, kind: Kind, text: str) -> Say:
         size = len(text.encode())
@@ -301,12 +312,50 @@ class TextSession:
             raise RequestRejected(
                 "TEXT_TOO_LONG", f"that line has {size} bytes: at most {TEXT_BYTES} are passed on"
             )
+        room = check_current(self.room)
         self._id += 1
         self._n += 1
-        return Say(self._id, self._n, LOBBY, kind, text)
+        return Say(self._id, self._n, room, kind, text)
 
-    def _hello(self, nick: str) -> Hello:
-        return Hello(PROTOCOL_VERSION, self.client, nick)
+    def _hello(self, room: str) -> list[Request]:
+        """Begin anew, in one room: nobody answers what was asked before."""
+        self._rooms.clear()
+        self._waiting.clear()
+        return [Hello(PLAIN_VERSION, self.client, self._nick), self._ask(Join(0, room))]
+
+    def _ask(self, request: Request) -> Request:
+        place = self._move(request)
+        self._id += 1
+        asked = msgspec.structs.replace(request, id=self._id)
+        self._waiting[self._id] = _Asked(asked, place)
+        if len(self._waiting) > ASKED:
+            del self._waiting[next(iter(self._waiting))]
+        return asked
+
+    # --- the rooms: the last one is current at once, for the next line of the same paste
+
+    def _move(self, request: Request) -> int | None:
+        """Do to the rooms what `request` will have done; give the place that its room had."""
+        if not isinstance(request, Join | Part):
+            return None
+        place = self._rooms.index(request.room) if request.room in self._rooms else None
+        if place is not None:
+            del self._rooms[place]
+        if isinstance(request, Join):
+            if len(self._rooms) >= MEMBER_ROOMS:
+                raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
+            self._rooms.append(request.room)
+        return place
+
+    def _undo(self, request_id: int) -> None:
+        asked = self._waiting.pop(request_id, None)
+        if asked is None or not isinstance(asked.request, Join | Part):
+            return
+        room = asked.request.room
+        if room in self._rooms:
+            self._rooms.remove(room)
+        if asked.place is not None:
+            self._rooms.insert(asked.place, room)
 
     # --- what the peer is told
 
@@ -317,6 +366,59 @@ class TextSession:
             self._outgoing.append(NICK_TAKEN.encode())  # to the letter: never with a line end
         else:
             self._tell([refusal.text])
+
+    def _rejected(self, refusal: Rejected, now: float) -> None:
+        if not refusal.id:
+            self._refuse(refusal, now)
+            return
+        self._undo(refusal.id)
+        self._tell_motd()
+        self._tell([refusal.text])
+
+    def _recall(self, entry: Entry) -> None:
+        self._recalled.add(entry.room)
+        line = render(entry)
+        self._put(line if entry.room == self.room else mark(line, entry.room))
+
+    def _recalled_all(self, fetched: Fetched) -> None:
+        self._waiting.pop(fetched.id, None)
+        if fetched.room not in self._recalled:
+            self._tell([f"nothing has been said in {fetched.room}"])
+        self._recalled.discard(fetched.room)
+
+    def _joined(self, joined: Joined) -> None:
+        asked = self._waiting.pop(joined.id, None)
+        self._tell_motd()
+        if asked is not None and asked.place is not None:  # it was in: nobody is told of it
+            self._tell([f"you are in {joined.room}"])
+        if joined.topic:
+            self._tell([topic_line(joined.room, joined.topic)])
+
+    def _done(self, done: Done) -> None:
+        asked = self._waiting.pop(done.id, None)
+        request, result = None if asked is None else asked.request, done.result
+        if isinstance(result, NamesPage):
+            self._tell(names_lines(result))
+            return
+        match request:
+            case Nick():
+                self._renamed(result)
+            case Part():
+                place = f"you are in {self.room}" if self.room else "you are in no room"
+                self._tell([f"you have left {request.room}: {place}"])
+            case Topic(text=None):
+                self._tell([topic_line(request.room, result)])
+            case Motd():
+                self._tell(result.splitlines() or ["there is no message of the day"])
+            case _:
+                pass  # a new topic is told to the room; or nobody waits for this any more
+
+    def _renamed(self, nick: str) -> None:
+        if nick == self._nick:
+            self._tell([f"you are {nick} already"])
+        elif not self._rooms:  # where nobody is told of it
+            self._tell([f"you are {nick} now"])
+        self._asked = self._nick = nick
 
     def _complain(self, code: str, text: str, now: float) -> None:
         """Tell a member of its mistake, and say each kind of it once a second at most."""
@@ -329,27 +431,16 @@ class TextSession:
         for line in lines:
             self._queue(notice(line))
 
+    def _tell_motd(self) -> None:
+        motd, self._motd = self._motd, ""
+        self._tell(motd.splitlines())
+
     def _queue(self, line: str) -> None:
-        self._outgoing.append(line.encode() + self.line_end)
+        self._put(line.encode())
+
+    def _put(self, line: bytes) -> None:
+        self._outgoing.append(line + self.line_end)
 
     def _go(self, event: str, now: float) -> None:
         self.state = NEXT[self.state, event]
         self._since = now
-
-
-def _result_lines(result: NamesPage | str) -> list[str]:
-    if isinstance(result, NamesPage):
-        return _names_lines(result)
-    return result.splitlines() or ["there is no message of the day"]
-
-
-def _names_lines(page: NamesPage) -> list[str]:
-    lines = [f"{page.count} here (~ is not verified):"]
-    for nick, verified in page.nicks:
-        name = nick if verified else f"~{nick}"
-        if len(lines[-1].encode()) + len(name.encode()) > NAMES_LINE_BYTES:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {name}".strip()
-    if page.more:
-        lines.append(f"there are more: /names {page.nicks[-1][0]}")
-    return lines

@@ -1,0 +1,174 @@
+"""A member as the hub keeps it, and the order of what it asks: one append in flight, the rest in turn.
+
+A request that changes something waits for its turn in the order of arrival. A text that overtook the one
+before it (`Say.back`) is parked when its turn comes, and has the next turn as soon as that one is settled. So
+the texts of one client are stored in the order in which they were said, whatever the network did to them.
+
+A text is *settled* when it was stored or refused. None is stored before the one that it comes behind is
+settled, so all below a settled one is settled too, and one number says it all. The store counts for itself
+(`last` is what it is held against) and remembers what it has: that keeps every text exactly once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msgspec.structs import replace
+
+from chat.hub.effects import Commit
+from chat.messages import Bye, Join, Nick, Part, Rejected, Say, Topic
+from chat.safety import Nick as CheckedNick
+
+WAITING_LINES = 64  # of one member behind its append in flight: a paste passes, memory stays bounded
+UNKNOWN = -1  # what a store's number is before it was told: none is so low
+PARKED = 64  # texts of one member that came too early: far more than the 8 requests it may have in flight
+
+_Numbered = Say | Join | Part | Nick | Topic
+Turn = _Numbered | Bye  # what changes something, and so takes its turn
+
+
+class Member:
+    """One member, from its `Hello` until it is dropped.
+
+    `settled` is the highest number of a text known to be settled, `last` the store's number of this client as
+    far as the hub knows (`UNKNOWN` until it was told), `in_flight` what the store was asked and has not
+    answered, `asking` the id of the request that waits for that answer (0: nobody does any more).
+    """
+
+    __slots__ = (
+        "_is_warned",
+        "_parked",
+        "_says",
+        "_waiting",
+        "asking",
+        "client",
+        "in_flight",
+        "is_away",
+        "is_plain",
+        "last",
+        "nick",
+        "reading",
+        "rooms",
+        "settled",
+    )
+
+    def __init__(self, client: bytes, nick: CheckedNick, *, is_plain: bool) -> None:
+        self.client = client
+        self.nick = nick
+        self.is_plain = is_plain
+        self.is_away = False
+        self.rooms: list[str] = []  # at most MEMBER_ROOMS, in the order they were joined
+        self.reading: dict[str, int] = {}  # the token of the read that is out, by room
+        self.settled = 0
+        self.last = 0 if is_plain else UNKNOWN  # a plain client id is as young as its member
+        self.in_flight: Commit | None = None
+        self.asking = 0
+        self._says: dict[int, Say] = {}  # by number: each is in flight, waiting or parked; the newest repeat
+        self._waiting: deque[Turn] = deque()  # at most WAITING_LINES and a Bye, which is the last
+        self._parked: set[int] = set()  # at most PARKED
+        self._is_warned = False
+
+    # --- taking turns
+
+    def queue(self, request: Turn) -> Rejected | None:
+        """Let `request` wait for its turn, or give the refusal of it.
+
+        A repeat of a text without an answer changes only whom the answer is for and what it comes behind. Who
+        has said goodbye is not heard any more.
+        """
+        waiting = self._waiting
+        if waiting and isinstance(waiting[-1], Bye):
+            return None
+        if isinstance(request, Say) and request.n in self._says:
+            return self._repeat(request)
+        if len(waiting) >= WAITING_LINES and not isinstance(request, Bye):
+            return self._overflow(request)
+        if isinstance(request, Say):
+            self._says[request.n] = request
+        waiting.append(request)
+        return None
+
+    def next_turn(self) -> Turn | None:
+        """Take the request whose turn it is out of those that wait: a parked text that may go comes first."""
+        if self._parked:
+            ready = min((n for n in self._parked if not self.is_early(self._says[n])), default=0)
+            if ready:
+                self._parked.remove(ready)
+                return self._says[ready]
+        if not self._waiting:
+            self._is_warned = False
+            return None
+        request = self._waiting.popleft()
+        return self._says[request.n] if isinstance(request, Say) else request
+
+    def is_early(self, say: Say) -> bool:
+        """Say whether the text before `say` is not settled yet."""
+        return say.back > 0 and say.n - say.back > self.settled
+
+    def park(self, say: Say) -> Rejected | None:
+        """Keep a text that came too early; if there are too many, refuse the last of them for now."""
+        self._parked.add(say.n)
+        if len(self._parked) <= PARKED:
+            return None
+        highest = max(self._parked)
+        self._parked.remove(highest)
+        refused = self._says.pop(highest)
+        return Rejected(refused.id, "BUSY", "too many texts overtook the one before them", 1.0)
+
+    def _repeat(self, say: Say) -> Rejected | None:
+        known = self._says[say.n]
+        if (say.room, say.kind, say.text) != (known.room, known.kind, known.text):
+            return Rejected(say.id, "NUMBER_REUSED", "not said: its number was used for another text")
+        self._says[say.n] = say
+        if self.in_flight is not None and self.in_flight.draft.n == say.n:
+            self.asking = say.id
+        return None
+
+    def _overflow(self, request: _Numbered) -> Rejected | None:
+        """Refuse what does not fit; a plain member is told once, not for each line of its paste."""
+        if self.is_plain and self._is_warned and isinstance(request, Say):
+            return None
+        self._is_warned = True
+        text = f"too fast: {WAITING_LINES} lines are waiting, the rest was not passed on"
+        return Rejected(request.id, "BUSY", text, 1.0)
+
+    # --- settling
+
+    def know_stored(self, n: int) -> None:
+        """Learn that the store's number of this client is at or above `n`: all up to it is settled."""
+        if n > max(self.last, 0):  # a topic has none: its fact says nothing of the number
+            self.last = n
+        if n > self.settled:
+            self.settled = n
+
+    def know_stale(self, number: int) -> None:
+        """Learn the store's number of this client; a store that has forgotten some names a lower one."""
+        self.last = number
+        self.settled = max(self.settled, number)
+
+    def refuse(self, n: int) -> None:
+        """Settle a text that is refused. The store does not hear of it, so a repeat is looked at afresh."""
+        self._says.pop(n, None)
+        self.settled = max(self.settled, n)
+
+    def finish(self, commit: Commit) -> int:
+        """Have nothing in flight any more; give the id of the request that `commit` was for."""
+        self.in_flight = None
+        self._says.pop(commit.draft.n, None)
+        return self.asking
+
+    def end_read(self, room: str, token: int) -> bool:
+        """Have a read of `room` out no more; say whether it is the one that the session waits for."""
+        if self.reading.get(room) != token:
+            return False
+        del self.reading[room]
+        return True
+
+    def begin_session(self) -> None:
+        """Forget who waits for answers: another session speaks for this member now. Takes a goodbye back."""
+        self.asking = 0
+        self.reading.clear()
+        self._says = {n: replace(say, id=0) for n, say in self._says.items()}
+        self._waiting = deque(
+            replace(request, id=0) for request in self._waiting if not isinstance(request, Bye)
+        )

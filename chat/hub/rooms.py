@@ -1,0 +1,123 @@
+"""A room as the hub keeps it: who is in it, and where its log stands. No I/O, no clock."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+
+from chat.hub.effects import Publish
+from chat.hub.members import Member
+from chat.messages import Change, Fact, Joined, Kind, Presence, RoomHead
+
+MAX_ROOMS = 10_000  # as many as the stores keep; half a kilobyte each
+
+
+class Room:
+    """One room. Its log stands at `head`, and what is at or below `floor` is not kept any more.
+
+    `everybody` holds the members in the order in which they came. It is the same tuple until somebody comes
+    or goes, so that every `Publish` can share it and its receiver can tell by identity that nothing changed.
+    `version` counts the changes of the roster. It begins where the server's run of positions does, so that no
+    client takes the roster of a room for one that it knew before a restart.
+    """
+
+    __slots__ = (
+        "_members",
+        "_roster",
+        "everybody",
+        "floor",
+        "has_entries",
+        "head",
+        "name",
+        "topic",
+        "version",
+    )
+
+    def __init__(self, name: str, floor: int, head: int, version: int, *, has_entries: bool = False) -> None:
+        self.name = name
+        self.floor = floor
+        self.head = head
+        self.has_entries = has_entries  # it ever had one: then it is not forgotten when the last member goes
+        self.topic = ""
+        self.version = version
+        self.everybody: tuple[bytes, ...] = ()
+        self._members: dict[bytes, None] = {}
+        self._roster: list[Member] = []  # in the order of nicks, kept so: a full room is listed in many pages
+
+    # --- the log
+
+    def take(self, fact: Fact) -> None:
+        """Stand at the entry that the store has just told of."""
+        entry = fact.entry
+        self.head = entry.seq
+        if fact.floor > self.floor:
+            self.floor = fact.floor
+        self.has_entries = True
+        if entry.kind is Kind.TOPIC:
+            self.topic = entry.text
+
+    def trim(self, floor: int) -> None:
+        """Learn that the store keeps nothing up to `floor`.
+
+        A store may be ahead of its facts, so what it says never takes the floor above the head: it would
+        count entries as gone that are still to be shown.
+        """
+        self.floor = max(self.floor, min(floor, self.head))
+
+    # --- the roster
+
+    @property
+    def count(self) -> int:
+        """How many members are in the room."""
+        return len(self._roster)
+
+    def add(self, member: Member) -> None:
+        """Let `member` in."""
+        self._members[member.client] = None
+        self.everybody = tuple(self._members)
+        insort(self._roster, member, key=_nick_key)
+
+    def remove(self, member: Member) -> None:
+        """Let `member` out."""
+        del self._members[member.client]
+        self.everybody = tuple(self._members)
+        self.unlist(member)
+
+    def unlist(self, member: Member) -> None:
+        """Take `member` out of the list of nicks, before it has another nick; `list_again` goes with it."""
+        del self._roster[bisect_left(self._roster, member.nick.key, key=_nick_key)]
+
+    def list_again(self, member: Member) -> None:
+        """Put `member` back into the list of nicks."""
+        insort(self._roster, member, key=_nick_key)
+
+    def listed(self, after: str, most: int) -> list[Member]:
+        """Give at most `most` members in the order of their nicks' keys, those behind the key `after`."""
+        begin = bisect_right(self._roster, after, key=_nick_key)
+        return self._roster[begin : begin + most]
+
+    # --- what is told of it
+
+    def presence(self, member: Member, change: Change, new_nick: str = "") -> Publish:
+        """Count a change of the roster, and tell everybody in the room of it."""
+        self.version += 1
+        shown = Presence(
+            self.name,
+            member.nick.shown,
+            verified=False,
+            change=change,
+            version=self.version,
+            new_nick=new_nick,
+        )
+        return Publish(self.everybody, shown, member.client)
+
+    def joined(self, request_id: int) -> Joined:
+        """Give what a member is told that is in."""
+        return Joined(request_id, self.name, self.head, self.floor, self.topic, self.version, self.count)
+
+    def where(self) -> RoomHead:
+        """Give the room's positions for a `Pong`."""
+        return RoomHead(self.name, self.head, self.version)
+
+
+def _nick_key(member: Member) -> str:
+    return member.nick.key

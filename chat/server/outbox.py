@@ -1,0 +1,87 @@
+"""What one turn has to send: rendered and encoded once for everybody, in the order in which it came up.
+
+A plain peer's lines stand here as datagrams, in their place among what others are told. A native peer's
+frames wait in its session, which packs them when they may leave; here stands only that it has some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chat.messages import Broadcast, Entry
+from chat.server.book import Crowd
+from chat.server.peer import AnyPeer, NativePeer, Peer
+from chat.wire.frames import encode_frame
+from chat.wire.lines import mark, render
+from chat.wire.tails import Tails
+
+
+class Outbox:
+    """The datagrams to write, the native peers to look after, and the entries that are said again.
+
+    `queued` counts both, once for each peer: who reads from the socket stops to write when it is large.
+    """
+
+    def __init__(self) -> None:
+        self.queued = 0
+        self._datagrams: list[tuple[bytes, Sequence[Peer]]] = []
+        self._native: dict[NativePeer, None] = {}
+        self._tails = Tails()
+
+    def put(self, datagrams: Iterable[bytes], peer: Peer) -> None:
+        """Queue datagrams for one peer."""
+        for datagram in datagrams:
+            self._datagrams.append((datagram, (peer,)))
+            self.queued += 1
+
+    def look_after(self, peer: NativePeer) -> None:
+        """Note that the session of `peer` may have something to send."""
+        self._native[peer] = None
+
+    def tell_plain(self, crowd: Crowd, message: Broadcast, silent: AnyPeer | None) -> None:
+        """Queue the line that tells of `message` for all plain peers of its room but `silent`."""
+        line = render(message) if crowd.plain else b""
+        if not line:
+            return
+        for line_end, is_marked, peers in crowd.plain:
+            told = peers if silent is None else [peer for peer in peers if peer is not silent]
+            datagram = (mark(line, message.room) if is_marked else line) + line_end
+            self._datagrams.append((datagram, told))
+            self.queued += len(told)
+
+    def tell_native(self, crowd: Crowd, message: Broadcast, now: float) -> None:
+        """Give the frame that tells of `message` to all native peers of its room. An entry is its tail."""
+        if not crowd.native:
+            return
+        frame = encode_frame(message)
+        for peer in crowd.native:
+            peer.session.send_frame(frame, now)
+        self._native.update(crowd.native)
+        self.queued += len(crowd.native)
+        if isinstance(message, Entry):
+            self._tails.entry(message.room, frame, crowd.members, now)
+
+    def next_tail(self) -> float | None:
+        """Give the time at which `repeat_tails` has something to do."""
+        return self._tails.next_timeout()
+
+    def repeat_tails(self, peers: Mapping[bytes, AnyPeer], now: float) -> None:
+        """Say the last entries of quiet rooms again. To a plain peer each entry goes once, come what may."""
+        for frame, members, only_recent_fetchers in self._tails.due(now):
+            for member in members:
+                peer = peers.get(member)
+                if not isinstance(peer, NativePeer):
+                    continue
+                if not only_recent_fetchers or peer.session.has_fetched(now):
+                    peer.session.send_frame(frame, now)
+                    self._native[peer] = None
+
+    def next_native(self) -> NativePeer | None:
+        """Give one of the native peers to look after, and forget it; None: there is none."""
+        return self._native.popitem()[0] if self._native else None
+
+    def take(self) -> list[tuple[bytes, Sequence[Peer]]]:
+        """Give the datagrams in their order, each with those that it goes to, and forget them."""
+        datagrams, self._datagrams = self._datagrams, []
+        self.queued = 0
+        return datagrams

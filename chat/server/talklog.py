@@ -1,0 +1,71 @@
+"""What an operator reads of the talk: who came, who left and why, what was said.
+
+Texts and nicks go in as fields and never as a format.
+"""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+from chat.hub.effects import Drop
+from chat.messages import LOBBY, Broadcast, Change, Entry, Kind, Presence
+from chat.server.peer import Peer, show_addr
+
+_SAID = {
+    Kind.SAY: "{place}{mark}{nick}: {text}",
+    Kind.ME: "{place}* {mark}{nick} {text}",
+    Kind.TOPIC: "{place}* {mark}{nick} made the topic: {text}",
+}
+# The other changes are logged where their reason is known (a leave), or would only fill the log.
+_CHANGED = {
+    Change.JOINED: "{place}{mark}{nick} joined from {addr}",
+    Change.RENAMED: "{place}{mark}{nick} is now {new_nick}",
+}
+
+
+class TalkLog:
+    """Logs what the hub publishes; `with_text` says whether texts go in."""
+
+    def __init__(self, *, with_text: bool) -> None:
+        self._log = Logger()
+        self._with_text = with_text
+
+    def published(self, message: Broadcast, author: Peer | None) -> None:
+        """Log an entry or a presence; `author` is the peer that it is about, if it is there."""
+        if isinstance(message, Entry):
+            self._said(message)
+        elif message.change in _CHANGED:
+            self._changed(message, author)
+
+    def left(self, drop: Drop) -> None:
+        """Log that a member is gone from the chat."""
+        self._log.info("{nick} left: {reason}", event="left", nick=drop.nick, reason=drop.reason)
+
+    def _said(self, entry: Entry) -> None:
+        self._log.info(
+            _SAID[entry.kind],
+            event="said",
+            place=_place(entry.room),
+            mark="" if entry.verified else "~",
+            nick=entry.nick,
+            text=entry.text if self._with_text else "(not logged)",
+            room=entry.room,
+            seq=entry.seq,
+            kind=entry.kind,
+        )
+
+    def _changed(self, presence: Presence, author: Peer | None) -> None:
+        self._log.info(
+            _CHANGED[presence.change],
+            event=presence.change.value,
+            place=_place(presence.room),
+            mark="" if presence.verified else "~",
+            nick=presence.nick,
+            new_nick=presence.new_nick,
+            room=presence.room,
+            addr="nowhere" if author is None else show_addr(author.addr),
+        )
+
+
+def _place(room: str) -> str:
+    return "" if room == LOBBY else f"[{room}] "

@@ -1,0 +1,116 @@
+"""What a native client's session tells its owner: values, in the order in which they happened."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chat.messages import Joined, Presence, Rejected, Reply, Request, Welcome
+from chat.wire.sequence import Shown
+
+
+class Entered(NamedTuple):
+    """The server has let us in."""
+
+    welcome: Welcome
+
+
+class Refused(NamedTuple):
+    """The server has not let us in: `ClientSession.enter` with another nick tries again."""
+
+    rejected: Rejected
+
+
+class Appeared(NamedTuple):
+    """What comes next in a room: an entry, or a marker where entries are missing."""
+
+    room: str
+    shown: Shown
+
+
+class Said(NamedTuple):
+    """Text number `n` is stored at position `seq`."""
+
+    n: int
+    seq: int
+
+
+class NotSaid(NamedTuple):
+    """Text number `n` is refused: `code` for programs, `text` for people."""
+
+    n: int
+    code: str
+    text: str
+
+
+class Offered(NamedTuple):
+    """Text number `n`, once accepted at position `seq` of `room`, was lost by the server: say it again?"""
+
+    room: str
+    n: int
+    seq: int
+
+
+class InRoom(NamedTuple):
+    """We are in a room, for the first time or again."""
+
+    joined: Joined
+
+
+class OutOfRoom(NamedTuple):
+    """We are in a room no more, or were not let in (then `code` says why)."""
+
+    room: str
+    code: str
+    text: str
+
+
+class Happened(NamedTuple):
+    """Somebody came, went, has another nick, is away or back."""
+
+    presence: Presence
+
+
+class RosterChanged(NamedTuple):
+    """Who is in a room is known, or has changed."""
+
+    room: str
+
+
+class Answered(NamedTuple):
+    """A request has its reply."""
+
+    request: Request
+    reply: Reply
+
+
+class NumberReused(NamedTuple):
+    """The server knows our client id with other texts: call `ClientSession.renew` with a new one."""
+
+
+class PathLost(NamedTuple):
+    """Nothing comes back: make a new channel, from a new socket, and call `connected`."""
+
+
+class Ended(NamedTuple):
+    """The server has ended the session. Come back after so many seconds; 0: not by yourself."""
+
+    reason: str
+    reconnect_after: float
+
+
+Event = (
+    Entered
+    | Refused
+    | Appeared
+    | Said
+    | NotSaid
+    | Offered
+    | InRoom
+    | OutOfRoom
+    | Happened
+    | RosterChanged
+    | Answered
+    | NumberReused
+    | PathLost
+    | Ended
+)

@@ -1,0 +1,39 @@
+"""When frames leave: the first after quiet at once, what follows a write within 20 ms together.
+
+This module never does I/O and reads no clock. Nobody sees 20 ms in a chat; at 150 messages a second it is a
+third of the datagrams, of their encryption and of the air time.
+"""
+
+from __future__ import annotations
+
+from chat.wire.frames import pack
+
+COALESCE_SECONDS = 0.02
+
+
+class Pacer:
+    """The frames that one session has to send, and the moment from which on they may leave."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self._ready_at = 0.0
+
+    def is_ready(self, now: float) -> bool:
+        """Say whether something may leave."""
+        return now >= self._ready_at
+
+    def datagrams_to_send(self, now: float) -> list[bytes]:
+        """Give all frames in as few datagrams as hold them, if it is time."""
+        if not self.frames or now < self._ready_at:
+            return []
+        self._ready_at = now + COALESCE_SECONDS
+        frames, self.frames = self.frames, []
+        return pack(frames)
+
+    def not_before(self, when: float | None) -> float | None:
+        """Give `when`, or the time from which on something may leave if that is later."""
+        return None if when is None else max(when, self._ready_at)
+
+    def next_timeout(self) -> float | None:
+        """Give the time at which `datagrams_to_send` gives something; None: there is nothing."""
+        return self._ready_at if self.frames else None

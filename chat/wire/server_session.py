@@ -1,0 +1,213 @@
+"""A native client's session as the server keeps it: frames to requests, each carried out once, and back.
+
+This module never does I/O and reads no clock. What it holds is bounded: the newest 72 replies to requests
+that change something, and the frames of 20 ms. Nothing is repeated from here: a client repeats what it has no
+answer to, and asks for what it has missed.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from chat.errors import RemoteProtocolError
+from chat.messages import (
+    IN_FLIGHT,
+    Accepted,
+    Bye,
+    Done,
+    Entry,
+    Fetch,
+    Hello,
+    Join,
+    Joined,
+    Nick,
+    Part,
+    Rejected,
+    Reply,
+    Request,
+    Rooms,
+    Say,
+    Topic,
+    Welcome,
+)
+from chat.wire.frames import decode_requests, encode_frame
+from chat.wire.pacing import Pacer
+
+# A client goes at most 64 ids beyond one without a reply; the 7 before that one may be answered late.
+REPLIES_KEPT = 64 + IN_FLIGHT
+SILENT_SECONDS = 60.0  # four pings of a client that is there (one in 15 s); it is away from then on
+FETCHED_SECONDS = 60.0  # after a Fetch its client counts as one that loses datagrams
+
+# What is read or sent again for every repeat is paid with tokens: one for each question, for each reply that
+# is repeated, and for each entry sent.
+READ_RATE = 1_000.0  # a second: at 128 bytes an entry what a megabit carries
+READ_BURST = 1_024.0  # four whole answers, so that coming back after a break does not wait
+ROOMS_PRICE = 64.0  # tokens: a page of 10,000 rooms takes 11 ms to find, and names take 60 us
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    NEW = auto()  # its client has not said who it is
+    ENTERING = auto()  # the hub is asked
+    OPEN = auto()
+    CLOSED = auto()
+
+
+# What moves a session where. A pair that is not here is a bug of ours and raises KeyError.
+NEXT = {
+    (State.NEW, "hello"): State.ENTERING,
+    (State.NEW, "end"): State.CLOSED,
+    (State.ENTERING, "welcome"): State.OPEN,
+    (State.ENTERING, "refused"): State.NEW,
+    (State.ENTERING, "end"): State.CLOSED,
+    (State.OPEN, "welcome"): State.OPEN,
+    (State.OPEN, "end"): State.CLOSED,
+    (State.CLOSED, "welcome"): State.CLOSED,  # its client said hello and goodbye in one datagram
+    (State.CLOSED, "refused"): State.CLOSED,
+    (State.CLOSED, "end"): State.CLOSED,
+}
+
+
+class ServerSession:
+    """One native client's side of the conversation. `client` is its client id, None before its Hello."""
+
+    def __init__(self, now: float) -> None:
+        self.client: bytes | None = None
+        self.state = State.NEW
+        self._welcome = b""
+        self._unanswered: set[int] = set()  # ids, at most IN_FLIGHT
+        self._replies: dict[int, bytes] = {}  # by id, in the order in which they were given
+        self._forgotten = 0  # the highest id whose reply was thrown away
+        self._heard = now
+        self._fetched = float("-inf")
+        self._tokens = READ_BURST
+        self._tokens_at = now
+        self._pacer = Pacer()
+
+    def receive_datagram(self, datagram: bytes, now: float) -> list[Request]:
+        """Give what the client asks for, without what it has asked before.
+
+        Raises `RemoteProtocolError` for what no client sends.
+        """
+        if self.state is State.CLOSED:
+            return []
+        requests = decode_requests(datagram)
+        clients = {request.client for request in requests if isinstance(request, Hello)}
+        if self.client is not None and self.state is not State.NEW:
+            clients.add(self.client)
+        if len(clients) > 1:  # nothing of the datagram was looked at yet, or its ids would never be answered
+            raise RemoteProtocolError("another client's Hello: a session is one client's")
+        self._heard = now
+        return [request for request in requests if self._is_due(request, now)]
+
+    def send(self, message: Reply | Entry, now: float) -> None:  # noqa: ARG002  (one of the five verbs)
+        """Queue a reply, or an entry that the client has fetched."""
+        frame = encode_frame(message)
+        match message:
+            case Entry():
+                self._tokens -= 1
+            case Welcome():
+                self._go("welcome")
+                self._welcome = frame
+            case Rejected(id=0):
+                self._go("refused")
+                self._unanswered.clear()  # what came with the Hello: the hub did not hear of it
+            case Accepted() | Rejected() | Done() | Joined():
+                self._keep(message.id, frame)
+            case Bye():
+                self._go("end")
+            case _:
+                pass  # asked again, it is answered afresh
+        self._pacer.frames.append(frame)
+
+    def send_frame(self, frame: bytes, now: float) -> None:  # noqa: ARG002
+        """Queue what is told to many: encoded once, by whoever tells it."""
+        if self.state is State.OPEN:
+            self._pacer.frames.append(frame)
+
+    def datagrams_to_send(self, now: float) -> list[bytes]:
+        """Give the datagrams that are due, and forget them."""
+        return self._pacer.datagrams_to_send(now)
+
+    def next_timeout(self) -> float | None:
+        """Give the time of the next `datagrams_to_send` or `handle_timeout`; None: it can be forgotten."""
+        if self._pacer.frames or self.state is State.CLOSED:
+            return self._pacer.next_timeout()
+        return self._heard + SILENT_SECONDS
+
+    def handle_timeout(self, now: float) -> list[Request]:
+        """End the session of a client that is silent. Its member stays: it may come back on another."""
+        if now >= self._heard + SILENT_SECONDS:
+            self._go("end")
+        return []
+
+    def has_fetched(self, now: float) -> bool:
+        """Say whether the client has lately asked for what it missed."""
+        return now - self._fetched < FETCHED_SECONDS
+
+    # --- what is asked
+
+    def _is_due(self, request: Request, now: float) -> bool:
+        """Say whether the hub shall hear of it."""
+        if isinstance(request, Hello):
+            return self._is_new_hello(request, now)
+        if self.state not in (State.ENTERING, State.OPEN):
+            return False  # it overtook the Hello: it will be repeated
+        match request:
+            case Say() | Join() | Part() | Nick() | Topic(text=str()):
+                return self._is_new(request.id, now)
+            case Bye():
+                self._go("end")
+                return True
+            case Fetch():
+                self._fetched = now
+                return self._can_pay(now)
+            case Rooms():
+                return self._can_pay(now, ROOMS_PRICE)
+            case _:  # Ping, Names, Motd, or Topic without a text
+                return self._can_pay(now)
+
+    def _is_new_hello(self, hello: Hello, now: float) -> bool:
+        """Say whether it is the first. With whatever nick it is repeated, the first one's answer stands."""
+        if self.state is State.NEW:
+            self.client = hello.client
+            self._go("hello")
+            return True
+        if self._welcome and self._can_pay(now):
+            self._pacer.frames.append(self._welcome)
+        return False
+
+    def _is_new(self, number: int, now: float) -> bool:
+        """Say whether the request with that id has not been carried out; if it has, repeat the reply."""
+        reply = self._replies.get(number)
+        if reply is not None:
+            if self._can_pay(now):
+                self._pacer.frames.append(reply)
+            return False
+        is_known = number in self._unanswered or number <= self._forgotten
+        if is_known or len(self._unanswered) >= IN_FLIGHT:
+            return False
+        self._unanswered.add(number)
+        return True
+
+    def _keep(self, number: int, frame: bytes) -> None:
+        if number not in self._unanswered:
+            return
+        self._unanswered.remove(number)
+        self._replies[number] = frame
+        if len(self._replies) > REPLIES_KEPT:
+            oldest = next(iter(self._replies))
+            del self._replies[oldest]
+            self._forgotten = max(self._forgotten, oldest)
+
+    def _can_pay(self, now: float, price: float = 1.0) -> bool:
+        self._tokens = min(READ_BURST, self._tokens + READ_RATE * (now - self._tokens_at))
+        self._tokens_at = now
+        if self._tokens < price:
+            return False
+        self._tokens -= price
+        return True
+
+    def _go(self, event: str) -> None:
+        self.state = NEXT[self.state, event]

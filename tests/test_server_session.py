@@ -1,0 +1,450 @@
+"""Tests of `chat.wire.server_session`: whatever a client repeats is carried out once, and answered alike."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chat.errors import RemoteProtocolError
+from chat.messages import (
+    FETCH_LIMIT,
+    IN_FLIGHT,
+    Accepted,
+    Broadcast,
+    Bye,
+    Done,
+    Entry,
+    Fetch,
+    Fetched,
+    Hello,
+    Join,
+    Joined,
+    Kind,
+    Motd,
+    Names,
+    NamesPage,
+    Nick,
+    Part,
+    Ping,
+    Pong,
+    Rejected,
+    Reply,
+    Request,
+    Rooms,
+    Say,
+    Topic,
+    Welcome,
+)
+from chat.wire.frames import MAX_PLAINTEXT, decode_replies, encode_frame, join_frames
+from chat.wire.pacing import COALESCE_SECONDS
+from chat.wire.server_session import (
+    FETCHED_SECONDS,
+    NEXT,
+    READ_BURST,
+    READ_RATE,
+    REPLIES_KEPT,
+    ROOMS_PRICE,
+    SILENT_SECONDS,
+    ServerSession,
+    State,
+)
+
+CLIENT, OTHER = b"c" * 16, b"o" * 16
+HELLO = Hello(1, CLIENT, "bob")
+WELCOME = Welcome("udpchat test", "bob", "")
+TAKEN = Rejected(0, "NICK_IN_USE", "bob is taken")
+FETCH = Fetch(1, "r", 10, None, FETCH_LIMIT)
+
+
+def entry(seq: int) -> Entry:
+    """Give an entry."""
+    return Entry("r", seq, 1, 0, Kind.SAY, "ann", verified=False, text="hi")
+
+
+def joined(number: int) -> Joined:
+    """Give the answer to a Join."""
+    return Joined(number, "r", 10, 0, "", 1, 1)
+
+
+def datagram(*requests: Request) -> bytes:
+    """Give the datagram that asks for `requests`."""
+    return join_frames([encode_frame(request) for request in requests])
+
+
+class ServerSessionTests(SynchronousTestCase):
+    """A session that begins at 100 seconds, and whose client has said nothing."""
+
+    def setUp(self) -> None:
+        """Begin."""
+        self.now = 100.0
+        self.session = ServerSession(self.now)
+
+    def ask(self, *requests: Request) -> list[Request]:
+        """Let a datagram come in; give what the hub hears of it."""
+        return self.session.receive_datagram(datagram(*requests), self.now)
+
+    def reply(self, *messages: Reply | Entry) -> None:
+        """Let the hub answer."""
+        for message in messages:
+            self.session.send(message, self.now)
+
+    def told(self) -> list[Reply | Broadcast]:
+        """Give what leaves within the next 20 ms."""
+        self.now += COALESCE_SECONDS
+        sent = self.session.datagrams_to_send(self.now)
+        assert all(len(each) <= MAX_PLAINTEXT for each in sent)
+        return [message for each in sent for message in decode_replies(each)]
+
+    def open(self) -> None:
+        """Let the client in."""
+        self.ask(HELLO)
+        self.reply(WELCOME)
+        self.told()
+
+
+class HelloTests(ServerSessionTests):
+    """Who a session is."""
+
+    def test_hello(self) -> None:
+        """The hub hears of it, and the session has a client."""
+        self.assertIsNone(self.session.client)
+        self.assertEqual(self.ask(HELLO), [HELLO])
+        self.assertEqual((self.session.client, self.session.state), (CLIENT, State.ENTERING))
+        self.reply(WELCOME)
+        self.assertIs(self.session.state, State.OPEN)
+        self.assertEqual(self.told(), [WELCOME])
+
+    def test_repeated(self) -> None:
+        """The hub hears of it once. Once there is a Welcome, each repeat has it."""
+        self.assertEqual(self.ask(HELLO, HELLO), [HELLO])
+        self.assertEqual((self.ask(HELLO), self.told()), ([], []))
+        self.reply(WELCOME)
+        self.told()
+        self.assertEqual((self.ask(HELLO), self.told()), ([], [WELCOME]))
+
+    def test_repeated_with_another_nick(self) -> None:
+        """Two refusals of one nick make a client ask for a third: it is told under which it is in."""
+        self.open()
+        self.assertEqual(self.ask(Hello(1, CLIENT, "ann")), [])
+        self.assertEqual(self.told(), [WELCOME])
+
+    def test_another_client(self) -> None:
+        """A session is one client's: nothing of such a datagram counts, or is taken for a repeat later."""
+        self.open()
+        for wrong in ((Join(1, "r"), Hello(1, OTHER, "bob")), (HELLO, Hello(1, OTHER, "bob"))):
+            self.assertRaises(RemoteProtocolError, self.ask, *wrong)
+        self.assertEqual(self.ask(Join(1, "r")), [Join(1, "r")])
+        self.session = ServerSession(self.now)
+        self.assertRaises(RemoteProtocolError, self.ask, HELLO, Hello(1, OTHER, "bob"))
+        self.assertEqual(self.ask(HELLO), [HELLO])
+
+    def test_refused(self) -> None:
+        """It may say hello again; what came with the first one was carried out by nobody."""
+        self.assertEqual(self.ask(HELLO, Join(1, "r")), [HELLO, Join(1, "r")])
+        self.reply(TAKEN)
+        self.assertIs(self.session.state, State.NEW)
+        self.assertEqual(self.told(), [TAKEN])
+        self.assertEqual(self.ask(Join(1, "r")), [])
+        again = Hello(1, CLIENT, "rob")
+        self.assertEqual(self.ask(again, Join(1, "r")), [again, Join(1, "r")])
+
+    def test_nothing_before(self) -> None:
+        """What overtakes the Hello is repeated by its client; the hub does not hear of it."""
+        self.assertEqual(self.ask(Join(1, "r"), Ping(2, 0), FETCH, Bye()), [])
+        self.assertEqual(self.told(), [])
+        self.assertEqual(self.ask(HELLO, Join(1, "r")), [HELLO, Join(1, "r")])
+
+    def test_with_the_hello(self) -> None:
+        """What comes with it or right behind it need not wait for the Welcome."""
+        self.ask(HELLO)
+        self.assertEqual(self.ask(Join(1, "r"), Ping(2, 0)), [Join(1, "r"), Ping(2, 0)])
+
+    def test_rubbish(self) -> None:
+        """What is no datagram of a client raises, and changes nothing."""
+        for rubbish in (b"", b"\xc1", encode_frame(HELLO), datagram(HELLO)[:-1], b"x" * 2000):
+            self.assertRaises(RemoteProtocolError, self.session.receive_datagram, rubbish, 130.0)
+        self.assertEqual(self.session.next_timeout(), 100.0 + SILENT_SECONDS)
+        self.assertEqual(self.ask(HELLO), [HELLO])
+
+    def test_hello_and_goodbye(self) -> None:
+        """Both in one datagram: the hub hears of both, and its answers find the session closed."""
+        for answer in (WELCOME, TAKEN):
+            self.session = ServerSession(self.now)
+            self.assertEqual(self.ask(HELLO, Bye("gone")), [HELLO, Bye("gone")])
+            self.reply(answer)
+            self.assertIs(self.session.state, State.CLOSED)
+            self.assertEqual(self.told(), [answer])
+            self.assertIsNone(self.session.next_timeout())
+
+    def test_the_table(self) -> None:
+        """Whatever is closed stays closed, every state can end, and what is not in the table is a bug."""
+        self.assertEqual({NEXT[state, "end"] for state in State}, {State.CLOSED})
+        self.assertEqual(
+            {after for (state, _), after in NEXT.items() if state is State.CLOSED}, {State.CLOSED}
+        )
+        self.assertRaises(KeyError, self.reply, WELCOME)
+
+
+class OnceTests(ServerSessionTests):
+    """Requests that change something."""
+
+    def setUp(self) -> None:
+        """Let the client in."""
+        super().setUp()
+        self.open()
+
+    def test_once(self) -> None:
+        """A repeat is not carried out again; once there is a reply, it has the same."""
+        requests: tuple[tuple[Request, Reply], ...] = (
+            (Say(1, 1, "r", Kind.SAY, "hi"), Accepted(1, 1, 11)),
+            (Join(2, "r"), joined(2)),
+            (Part(3, "r"), Done(3, "")),
+            (Nick(4, "rob"), Rejected(4, "NICK_IN_USE", "rob is taken")),
+            (Topic(5, "r", "news"), Done(5, "news")),
+        )
+        for request, answer in requests:
+            self.assertEqual(self.ask(request), [request])
+            self.assertEqual((self.ask(request), self.told()), ([], []))
+            self.reply(answer)
+            self.assertEqual(self.told(), [answer])
+            self.assertEqual((self.ask(request), self.told()), ([], [answer]))
+
+    def test_questions(self) -> None:
+        """What changes nothing is answered afresh each time; it shares no reply with what has the same id."""
+        page = NamesPage("r", (), 0, more=False)
+        questions: tuple[tuple[Request, Reply], ...] = (
+            (Names(1, "r"), Done(1, page)),
+            (Motd(1), Done(1, "hi")),
+            (Topic(1, "r"), Done(1, "news")),
+            (Ping(1, 7), Pong(1, 7, ())),
+            (Rooms(1), Rejected(1, "NO", "no")),
+            (FETCH, Fetched(1, "r", 0, 10)),
+        )
+        for question, answer in questions:
+            for _ in range(2):
+                self.assertEqual(self.ask(question), [question])
+                self.reply(answer)
+                self.assertEqual(self.told(), [answer])
+        self.assertEqual(self.ask(Join(1, "r")), [Join(1, "r")])
+
+    def test_eight_without_a_reply(self) -> None:
+        """More than a client may have in flight wait outside: it will repeat them."""
+        joins = [Join(number, "r") for number in range(1, IN_FLIGHT + 3)]
+        self.assertEqual(self.ask(*joins), joins[:IN_FLIGHT])
+        self.reply(joined(3))
+        self.assertEqual(self.ask(*joins), [joins[IN_FLIGHT]])
+
+    def test_replies_are_forgotten(self) -> None:
+        """The oldest go, and what is not above them is not carried out again."""
+        for number in range(1, REPLIES_KEPT + 2):
+            self.ask(Join(number, "r"))
+            self.reply(joined(number))
+        self.told()
+        self.assertEqual((self.ask(Join(1, "r")), self.told()), ([], []))
+        self.assertEqual((self.ask(Join(2, "r")), self.told()), ([], [joined(2)]))
+
+    def test_a_late_reply_is_kept(self) -> None:
+        """However many went by: a request is not forgotten before its reply, nor right after it."""
+        self.ask(Join(1, "r"))
+        for number in range(2, 4 * REPLIES_KEPT):
+            self.ask(Join(number, "r"))
+            self.reply(joined(number))
+            self.told()
+        self.assertEqual(self.ask(Join(1, "r")), [])
+        self.reply(joined(1))
+        self.told()
+        self.assertEqual((self.ask(Join(1, "r")), self.told()), ([], [joined(1)]))
+
+    def test_as_far_ahead_as_a_client_goes(self) -> None:
+        """It goes 64 ids beyond one without a reply: if that one comes last of all, it is carried out."""
+        for number in [7, 1, 2, 3, 4, 5, *range(8, 6 + 64)]:
+            self.assertEqual(self.ask(Join(number, "r")), [Join(number, "r")])
+            self.reply(joined(number))
+        self.assertEqual(self.ask(Join(6, "r")), [Join(6, "r")])
+
+    @given(st.lists(st.tuples(st.sampled_from(["ask", "ask", "answer"]), st.integers(0, 30)), max_size=150))
+    def test_any_order(self, story: list[tuple[str, int]]) -> None:
+        """Each id passes once, whatever order and repeats; whoever asks again has the bytes of before."""
+        self.setUp()
+        passed, answered = list[int](), set[int]()
+        for what, number in [*story, *[("answer", 0)] * IN_FLIGHT]:
+            waiting = [each for each in passed if each not in answered]
+            if what == "ask":
+                came = [each.id for each in self.ask(Join(number + 1, "r")) if isinstance(each, Join)]
+                passed += came
+                expected = [joined(number + 1)] if number + 1 in answered else []
+                self.assertEqual(self.told(), expected)
+                self.assertTrue(came or number + 1 in passed or len(waiting) == IN_FLIGHT)
+            elif waiting:
+                number = waiting[number % len(waiting)]  # noqa: PLW2901
+                self.reply(joined(number))
+                answered.add(number)
+                self.assertEqual(self.told(), [joined(number)])
+        self.assertEqual(len(passed), len(set(passed)))
+        self.assertEqual(set(passed), answered)
+
+
+class TokenTests(ServerSessionTests):
+    """What can be asked for again and again is paid for."""
+
+    def setUp(self) -> None:
+        """Let the client in, with all its tokens."""
+        super().setUp()
+        self.open()
+
+    def spend(self, tokens: float) -> None:
+        """Have entries sent that cost so much."""
+        for seq in range(int(tokens)):
+            self.reply(entry(seq + 1))  # the hub's answers take no time here
+
+    def test_questions(self) -> None:
+        """Each costs one; without one it is not heard, and a thousand come back each second."""
+        pings = [Ping(number, 0) for number in range(1, 101)]
+        self.assertEqual(sum(len(self.ask(*pings)) for _ in range(20)), READ_BURST)
+        self.now += 0.05
+        heard = len(self.ask(*pings))
+        self.assertTrue(READ_RATE * 0.05 - 1 <= heard <= READ_RATE * 0.05)
+
+    def test_entries(self) -> None:
+        """Each that is sent because it was fetched costs one, and may leave a debt; what is told is free."""
+        self.ask(FETCH)
+        self.spend(READ_BURST + 99)
+        self.now += 0.1
+        self.assertEqual(self.ask(FETCH), [])
+        self.now += 0.002
+        self.assertEqual(self.ask(FETCH), [FETCH])
+
+    def test_free(self) -> None:
+        """Nobody pays for what others say; whoever fetched too much can still say something, and goodbye."""
+        for seq in range(2 * int(READ_BURST)):
+            self.session.send_frame(encode_frame(entry(seq + 1)), self.now)
+        self.assertEqual(self.ask(FETCH), [FETCH])
+        self.spend(READ_BURST + 100)
+        say = Say(1, 1, "r", Kind.SAY, "hi")
+        self.assertEqual(self.ask(say, Bye()), [say, Bye()])
+
+    def test_repeats(self) -> None:
+        """A reply that is repeated costs one too: a datagram of 1 KiB could call for 80."""
+        self.ask(Join(1, "r"), FETCH)
+        self.reply(joined(1))
+        self.spend(READ_BURST - 5)
+        for _ in range(10):
+            self.ask(HELLO, Join(1, "r"))
+        told = [each for each in self.told() if not isinstance(each, Entry)]
+        self.assertEqual(told, [joined(1), *[WELCOME, joined(1)] * 2])
+
+    def test_the_list_of_rooms(self) -> None:
+        """It is long to look through, so its price is higher."""
+        pages = int(READ_BURST // ROOMS_PRICE)
+        self.assertEqual(len(self.ask(*[Rooms(1)] * (pages + 5))), pages)
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0.0, 0.5)), max_size=12))
+    def test_entries_a_second(self, story: list[tuple[int, float]]) -> None:
+        """However it is asked: the burst, a thousand a second, and the answer that makes the debt."""
+        self.setUp()
+        begin, sent = self.now, 0
+        for count, wait in story:
+            self.now += wait
+            for _ in self.ask(*[FETCH] * (count + 1)):
+                self.spend(FETCH_LIMIT)
+                sent += FETCH_LIMIT
+        self.assertTrue(sent <= READ_BURST + READ_RATE * (self.now - begin) + 6 * FETCH_LIMIT)
+
+
+class EndTests(ServerSessionTests):
+    """How a session ends, and what it waits for."""
+
+    def test_client_says_goodbye(self) -> None:
+        """The hub hears of it once, and of nothing after it; what is queued still leaves."""
+        self.open()
+        self.assertEqual(self.ask(Ping(1, 0), Bye("gone"), Join(2, "r")), [Ping(1, 0), Bye("gone")])
+        self.reply(Pong(1, 0, ()))
+        self.assertEqual(self.ask(Bye("gone"), HELLO), [])
+        self.assertIsNotNone(self.session.next_timeout())
+        self.assertEqual(self.told(), [Pong(1, 0, ())])
+        self.assertIsNone(self.session.next_timeout())
+
+    def test_an_answer_after_the_goodbye(self) -> None:
+        """A text that was in flight is accepted all the same."""
+        self.open()
+        self.ask(Say(1, 1, "r", Kind.SAY, "hi"), Bye())
+        self.reply(Accepted(1, 1, 11), Bye())
+        self.assertEqual(self.told(), [Accepted(1, 1, 11), Bye()])
+
+    def test_server_says_goodbye(self) -> None:
+        """In any state: it leaves, and with it the session can be forgotten."""
+        for state in ("new", "entering", "open"):
+            self.session = ServerSession(self.now)
+            if state != "new":
+                self.ask(HELLO)
+            if state == "open":
+                self.reply(WELCOME)
+            self.told()
+            self.reply(Bye("going down", 5.0))
+            self.assertIs(self.session.state, State.CLOSED)
+            self.assertEqual(self.ask(HELLO), [])
+            self.assertEqual(self.told(), [Bye("going down", 5.0)])
+            self.assertIsNone(self.session.next_timeout())
+
+    def test_silence(self) -> None:
+        """A minute after the last datagram it is over; its member may come back on another session."""
+        self.open()
+        begin = self.now
+        self.now += 30.0
+        self.ask(Ping(1, 0))
+        self.assertEqual(self.session.next_timeout(), begin + 30.0 + SILENT_SECONDS)
+        self.assertEqual(self.session.handle_timeout(begin + 89.9), [])
+        self.assertIs(self.session.state, State.OPEN)
+        self.assertEqual(self.session.handle_timeout(begin + 90.0), [])
+        self.assertIs(self.session.state, State.CLOSED)
+        self.assertIsNone(self.session.next_timeout())
+        self.assertEqual(self.session.handle_timeout(begin + 1e6), [])
+
+    def test_a_stranger_is_silent_too(self) -> None:
+        """A channel without a Hello is not kept for ever."""
+        self.assertEqual(self.session.next_timeout(), 100.0 + SILENT_SECONDS)
+        self.session.handle_timeout(160.0)
+        self.assertIsNone(self.session.next_timeout())
+
+    def test_others_keep_no_session_alive(self) -> None:
+        """What is told to a client that is silent does not count, and leaves in its time."""
+        self.open()
+        end = self.now - COALESCE_SECONDS + SILENT_SECONDS
+        self.session.send_frame(encode_frame(entry(1)), end - 1.0)
+        self.assertTrue((self.session.next_timeout() or 0.0) < end)
+        self.now = end - 1.0
+        self.assertEqual(self.told(), [entry(1)])
+        self.assertEqual(self.session.next_timeout(), end)
+
+    def test_who_is_told(self) -> None:
+        """Broadcasts are for those who are in."""
+        self.session.send_frame(encode_frame(entry(1)), self.now)
+        self.ask(HELLO)
+        self.session.send_frame(encode_frame(entry(2)), self.now)
+        self.assertEqual(self.told(), [])
+        self.reply(WELCOME)
+        self.session.send_frame(encode_frame(entry(3)), self.now)
+        self.reply(Bye())
+        self.session.send_frame(encode_frame(entry(4)), self.now)
+        self.assertEqual(self.told(), [WELCOME, entry(3), Bye()])
+
+    def test_pacing(self) -> None:
+        """The first frame leaves at once, those of the next 20 ms together, in order."""
+        self.ask(HELLO)
+        self.reply(WELCOME)
+        self.assertEqual(self.session.next_timeout(), 0.0)
+        self.assertEqual(len(self.session.datagrams_to_send(self.now)), 1)
+        self.reply(entry(1), entry(2))
+        self.assertEqual(self.session.datagrams_to_send(self.now + 0.019), [])
+        self.assertEqual(self.session.next_timeout(), self.now + COALESCE_SECONDS)
+        self.assertEqual(self.told(), [entry(1), entry(2)])
+
+    def test_has_fetched(self) -> None:
+        """For a minute after a Fetch, served or not."""
+        self.open()
+        self.assertFalse(self.session.has_fetched(self.now))
+        self.ask(FETCH)
+        self.assertTrue(self.session.has_fetched(self.now + FETCHED_SECONDS - 0.1))
+        self.assertFalse(self.session.has_fetched(self.now + FETCHED_SECONDS + 0.1))
