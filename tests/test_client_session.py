@@ -52,12 +52,21 @@ class EnteringTests(ClientSessionTests):
         self.assertIs(self.session.state, State.OPEN)
 
     def test_hello_is_repeated(self) -> None:
-        """Until the answer comes, and that counts once."""
+        """Until the answer comes, and that counts once. A Ping then tells how long the path is."""
         self.asked()
+        self.assertEqual(self.session.datagrams_to_send(self.now), [])  # what was written holds back the next
         self.assertEqual(self.wait(), [])
         self.only(Hello)
         self.assertEqual(self.tell(WELCOME, WELCOME), [Entered(WELCOME)])
+        ping = self.only(Ping)
+        self.tell(Pong(ping.id, ping.time, ()))
         self.assertEqual(self.asked(), [])
+        self.session.connected(self.now)
+        self.asked()
+        self.wait()
+        self.only(Hello)
+        self.assertEqual(self.tell(WELCOME), [Entered(WELCOME)])
+        self.assertEqual(self.asked(), [])  # it is known already
 
     def test_a_nick_that_is_taken(self) -> None:
         """The owner is told once, and tries another; nothing is sent meanwhile."""

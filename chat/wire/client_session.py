@@ -338,7 +338,7 @@ class ClientSession:
 
     def _settle(self, reply: Accepted | Rejected | Done | Joined | RoomsPage, now: float) -> list[Event]:
         """Take the reply to a request, once."""
-        request = self._requests.settle(reply.id, now, is_prompt=isinstance(reply, Joined | RoomsPage))
+        request = self._requests.settle(reply.id, now, is_prompt=not isinstance(reply, Accepted | Rejected))
         if request is None:
             if isinstance(reply, Rejected):
                 for room in self._rooms.values():
@@ -354,7 +354,8 @@ class ClientSession:
                 return self._answered(request, reply, now)
 
     def _said(self, say: Say, reply: Reply, now: float) -> list[Event]:
-        if isinstance(reply, Accepted) and self._outbox.settle(say.n, reply.seq):
+        if isinstance(reply, Accepted):
+            self._outbox.settle(say.n, reply.seq)
             room = self._rooms.get(say.room)
             events = [] if room is None else self._show(say.room, room.log.accepted(reply.seq, now))
             if room is None or reply.seq <= room.log.h:
@@ -365,7 +366,8 @@ class ClientSession:
                 self._outbox.put_off(say.n, now + reply.retry_after)
             elif reply.code == NUMBER_REUSED:
                 return [NumberReused()]
-            elif self._outbox.settle(say.n):
+            else:
+                self._outbox.settle(say.n)
                 return [NotSaid(say.n, reply.code, reply.text)]
         return []
 
@@ -408,9 +410,11 @@ class ClientSession:
         self._go("welcome")
         if not is_first:
             return []
+        self._pulse.answered(now)
         if self._hellos == 1:
             self._round_trip.sample(now - self._hello_sent)
-        self._pulse.answered(now)
+        elif self._round_trip.smoothed is None:
+            self._pulse.measure(now)  # nobody knows which Hello was answered
         self.nick = welcome.nick
         return [Entered(welcome)]
 

@@ -56,6 +56,10 @@ class Pulse:
         self._worried_until = now + WORRY_SECONDS
         self._due = min(self._due, now + WORRIED_SECONDS)
 
+    def measure(self, now: float) -> None:
+        """Ping at once: its Pong tells how long the path is."""
+        self._due = now
+
     def suspect(self, now: float) -> None:
         """Ping at once, and judge by the next three: there is reason to think that the path is gone."""
         if self._is_suspect:

@@ -345,12 +345,12 @@ class Requests(Generic[R]):
         """Take the reply to request `number`; give the request (None: it was settled before).
 
         `is_prompt` says that the server answers such a request at once: what waits for a disk measures that,
-        and not the path.
+        and not the path. (It is better than nothing.)
         """
         sent = self._in_flight.pop(number, None)
         if sent is None:
             return None
-        if is_prompt and not sent.repeats:
+        if not sent.repeats and (is_prompt or self._round_trip.smoothed is None):
             self._round_trip.sample(now - sent.at)
         self._answered += 1
         if self._answered >= self._window:

@@ -1,0 +1,349 @@
+"""The checker is checked: bugs put into the product on purpose, each of which the simulation must find.
+
+Each is what some rule of the protocol exists to prevent, and is put in from here. The scenario of some
+is narrowed to the faults that they need, or 300 seeds would not do; the criterion is always the same.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chat.hub.effects import Effect, Send
+from chat.hub.hub import Hub
+from chat.hub.members import Member
+from chat.messages import (
+    Accepted,
+    AppendResult,
+    Draft,
+    Entry,
+    Fact,
+    Heads,
+    Join,
+    Part,
+    Rejected,
+    Request,
+    Say,
+    Topic,
+)
+from chat.server.outbox import Outbox as ServerOutbox
+from chat.store.memory import Contents, MemoryStore
+from chat.wire import outbox
+from chat.wire.client_session import ClientSession
+from chat.wire.frames import decode_requests
+from chat.wire.lines import render
+from chat.wire.roster import Roster
+from chat.wire.sequence import NotKept, RoomLog, Shown, Wanted
+from chat.wire.server_session import ServerSession
+from chat.wire.tails import Tails
+from tests.simulation.latency import last_words
+from tests.simulation.scenario import Parts, Scenario, draw
+from tests.simulation.stores import Disk
+from tests.simulation.world import Failed, World
+
+SEEDS = 300
+
+
+def drawn(seed: int) -> Scenario:
+    """Give the scenario of a seed as it is drawn."""
+    return draw(random.Random(seed))
+
+
+def with_faults(*faults: str, **changes: Any) -> Callable[[int], Scenario]:
+    """Give what draws scenarios with these faults and no others."""
+    return lambda seed: replace(drawn(seed), faults=frozenset(faults), **changes)
+
+
+class ForgetfulStore(MemoryStore):
+    """Does not store the numbers of texts."""
+
+    def append(self, draft: Draft, last: int) -> Deferred[AppendResult]:  # noqa: ARG002
+        """Write it, whatever was written before."""
+        self.contents.clients.clear()
+        return super().append(draft, 0)
+
+
+class ForgetfulDisk(Disk):
+    """Has such a store on it."""
+
+    def make(self, contents: Contents | None) -> MemoryStore:
+        """Give the store."""
+        return ForgetfulStore(self.wall, self.kept, contents)
+
+
+class HastyHub(Hub):
+    """Says that a text is accepted when the store is asked, not when it has answered."""
+
+    newest = 0
+
+    def restore(self, heads: Heads) -> None:
+        """Learn where the store stands."""
+        self.newest = max([heads.base, *(head for _, head in heads.rooms.values())])
+        super().restore(heads)
+
+    def committed(self, fact: Fact) -> list[Effect]:
+        """Learn what the next position will be."""
+        self.newest = fact.entry.seq
+        return super().committed(fact)
+
+    def apply(self, member_id: bytes, request: Any, now: float) -> list[Effect]:
+        """Answer at once."""
+        effects = super().apply(member_id, request, now)
+        if isinstance(request, Say) and any(type(effect).__name__ == "Commit" for effect in effects):
+            return [Send(member_id, Accepted(request.id, request.n, self.newest + 1)), *effects]
+        return effects
+
+
+class LenientHub(Hub):
+    """Says that a refused text is accepted."""
+
+    newest = 1
+
+    def committed(self, fact: Fact) -> list[Effect]:
+        """Remember a position that looks well."""
+        self.newest = fact.entry.seq
+        return super().committed(fact)
+
+    def apply(self, member_id: bytes, request: Any, now: float) -> list[Effect]:
+        """Answer with an Accepted where it should be a Rejected."""
+        effects = super().apply(member_id, request, now)
+        if not isinstance(request, Say):
+            return effects
+        accepted = Send(member_id, Accepted(request.id, request.n, self.newest))
+        return [
+            accepted if isinstance(effect, Send) and _refuses(effect, request) else effect
+            for effect in effects
+        ]
+
+
+def _refuses(effect: Send, request: Say) -> bool:
+    message = effect.message
+    return isinstance(message, Rejected) and message.id == request.id and not message.retry_after
+
+
+class PlantedBugs(SynchronousTestCase):
+    """Each test plants one bug, and fails if it is not found."""
+
+    def hunt(self, parts: Parts | None = None, scenario: Callable[[int], Scenario] = drawn) -> str:
+        """Run seeds until one fails; give what was found."""
+        for seed in range(SEEDS):
+            try:
+                World(seed, scenario(seed), parts).run()
+            except Failed as failure:
+                found = str(failure).splitlines()[0]
+                print(f"\n{self.id().rpartition('.')[2]}: seed {seed}: {found[:150]}", file=sys.stderr)
+                return found
+        return self.fail(f"not found in {SEEDS} seeds")
+
+    def wrap(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Put what `make` gives for a method in its place, until the test ends."""
+        self.patch(owner, name, make(getattr(owner, name)))
+
+    def test_requests_are_not_deduped(self) -> None:
+        """A session that carries a repeated request out again makes one topic of two."""
+
+        def make(receive: Callable[[Any, bytes, float], list[Request]]) -> Any:
+            def all_of_them(self: Any, datagram: bytes, now: float) -> list[Request]:
+                due = receive(self, datagram, now)
+                if self.client is None:
+                    return due
+                changes = [
+                    asked for asked in decode_requests(datagram) if isinstance(asked, Topic | Join | Part)
+                ]
+                return due + [asked for asked in changes if asked not in due]
+
+            return all_of_them
+
+        self.wrap(ServerSession, "receive_datagram", make)
+        found = self.hunt(scenario=with_faults("loss", "late", pause=0.7, natives=4))
+        self.assertIn("N2", found)
+
+    def test_reply_before_commit(self) -> None:
+        """Who is told before the store has answered may be told what is not so."""
+        self.assertIn("N1", self.hunt(Parts(hub=HastyHub)))
+
+    def test_number_is_not_stored(self) -> None:
+        """A store that forgets which text came last writes it again after a restart."""
+        self.assertIn("N2", self.hunt(Parts(disk=ForgetfulDisk)))
+
+    def test_fetch_is_never_repeated(self) -> None:
+        """A gap whose answer was lost stays for ever."""
+
+        def make(due: Callable[[Any, float], Wanted | None]) -> Any:
+            def once(self: Any, now: float) -> Wanted | None:
+                wanted = due(self, now)
+                return None if wanted is None or wanted.is_repeat else wanted
+
+            return once
+
+        self.wrap(RoomLog, "due", make)
+        self.assertIn("N6", self.hunt())
+
+    def test_last_entry_is_not_repeated(self) -> None:
+        """Who has lost the last entry of a quiet room hears of it by a Pong only: too late for N6.
+
+        It does come, so nothing but its time tells. Where much is lost every client pings all the time and
+        hides the bug; where only that entry is lost N6 has to hold all the more.
+        """
+        self.patch(Tails, "entry", lambda *_: None)
+        latest = max(last_words(seed=0))
+        print(f"\n{self.id().rpartition('.')[2]}: seed 0: shown after {latest:.1f} s", file=sys.stderr)
+        self.assertGreater(latest, 5.0)
+
+    def test_prev_is_ignored(self) -> None:
+        """A receiver that takes whatever is newer shows silent gaps."""
+
+        def make(receive: Callable[[Any, Entry, float], list[Shown]]) -> Any:
+            def greedy(self: Any, entry: Entry, now: float) -> list[Shown]:
+                if self.h >= 0 and entry.seq > self.h:
+                    self.h = entry.seq - entry.back
+                return receive(self, entry, now)
+
+            return greedy
+
+        self.wrap(RoomLog, "receive", make)
+        self.assertIn("N5", self.hunt())
+
+    def test_positions_are_given_out_again(self) -> None:
+        """A run that begins where the last one did gives other entries the same places."""
+        self.patch(sys.modules["chat.store.memory"], "begin_run", lambda _at, newest: max(newest - 3, 0))
+        self.assertIn("N3", self.hunt())
+
+    def test_lost_tail_blocks_the_room(self) -> None:
+        """A receiver that only looks at the lowest that waits is stuck below what a restart has lost."""
+
+        def make(take: Callable[[Any, list[Shown], float], list[Shown]]) -> Any:
+            def patient(self: Any, shown: list[Shown], now: float) -> list[Shown]:
+                waiting = dict(self._above)
+                fits = [seq for seq, entry in sorted(waiting.items()) if seq - entry.back <= self.h]
+                if waiting and (not fits or fits[0] != min(waiting)):
+                    self._above = {}
+                    shown = take(self, shown, now)
+                    self._above = waiting | self._above
+                    return shown
+                return take(self, shown, now)
+
+            return patient
+
+        self.wrap(RoomLog, "_take", make)
+        found = self.hunt(
+            scenario=with_faults("loss", "kill", "late", disk="loses the tail", kept=512, pause=1.0)
+        )
+        self.assertIn("N6", found)
+
+    def test_refused_is_accepted(self) -> None:
+        """What was refused and is called accepted is in no store."""
+        self.assertIn("N1", self.hunt(Parts(hub=LenientHub)))
+
+    def test_joined_is_compared_with_todays_head(self) -> None:
+        """An entry that overtakes Joined looks like one that the server has lost."""
+
+        def make(joined: Callable[[Any, int, int, float], list[Shown]]) -> Any:
+            def rash(self: Any, head: int, floor: int, now: float) -> list[Shown]:
+                self._joined_with = self.h
+                return joined(self, head, floor, now)
+
+            return rash
+
+        self.wrap(RoomLog, "joined", make)
+        found = self.hunt(scenario=with_faults("late", "reconnect", pause=0.7, disk="keeps all"))
+        self.assertIn("N5", found)
+
+    def test_more_numbers_are_open_than_results_are_kept(self) -> None:
+        """Without the window of 16 an answer may be asked for that is not kept any more."""
+        self.patch(outbox, "NUMBERS_OPEN", 1 << 30)
+        found = self.hunt(
+            scenario=with_faults("loss", "reconnect", natives=3, plains=0, pause=0.15, only_talk=True)
+        )
+        self.assertRegex(found, "N1|N8")
+
+    def test_floor_is_ignored(self) -> None:
+        """Who does not hear that entries are not kept any more waits for them for ever."""
+
+        def make(answer: Callable[[Any, int, int], None]) -> Any:
+            return lambda self, head, _floor: answer(self, head, 0)
+
+        self.wrap(RoomLog, "_answer", make)
+        self.assertIn("N6", self.hunt())
+
+    def test_retry_is_taken_for_refusal(self) -> None:
+        """A text that the server could not take yet is not settled."""
+
+        self.patch(outbox.Outbox, "put_off", lambda self, n, _until: self.settle(n))
+        self.assertIn("N8", self.hunt())
+
+    def test_parked_texts_are_taken_at_once(self) -> None:
+        """A text that is stored before the one it comes behind costs that one its place."""
+        self.patch(Member, "is_early", lambda _self, _say: False)
+        self.assertIn("N8", self.hunt())
+
+    def test_gap_without_marker(self) -> None:
+        """A screen that leaves the markers out has silent gaps."""
+
+        def make(show: Callable[[Any, str, list[Shown]], Any]) -> Any:
+            return lambda self, room, shown: show(
+                self, room, [each for each in shown if not isinstance(each, NotKept)]
+            )
+
+        self.wrap(ClientSession, "_show", make)
+        self.assertIn("N5", self.hunt())
+
+    def test_plain_members_hear_the_tail_again(self) -> None:
+        """What is said again to native members must not be said again to plain ones (P2)."""
+        last: dict[str, tuple[bytes, Any]] = {}
+
+        def make(repeat: Callable[[Any, Any, float], None]) -> Any:
+            def to_all(self: Any, peers: Any, now: float) -> None:
+                for line, told in last.values():
+                    self.put((line,), told)
+                last.clear()
+                repeat(self, peers, now)
+
+            return to_all
+
+        def keep(tell: Callable[[Any, Any, Any, Any], None]) -> Any:
+            def and_keep(self: Any, crowd: Any, message: Any, silent: Any) -> None:
+                tell(self, crowd, message, silent)
+                if isinstance(message, Entry):
+                    for line_end, _, peers in crowd.plain:
+                        last[message.room] = render(message) + line_end, peers[0]
+
+            return and_keep
+
+        self.wrap(ServerOutbox, "repeat_tails", make)
+        self.wrap(ServerOutbox, "tell_plain", keep)
+        self.assertIn("P2", self.hunt())
+
+    def test_head_of_the_hub_is_lost_in_a_restart(self) -> None:
+        """A hub that does not know where the store stands tells heads that are too low: all seems lost."""
+        self.patch(Hub, "restore", lambda _self, _heads: None)
+        self.assertRegex(self.hunt(), "N5|N6|roster")
+
+    def test_rosters_are_not_read_again(self) -> None:
+        """Who has missed a change of a roster shows people who are not there."""
+        self.patch(Roster, "heard", lambda *_: None)
+        self.patch(Roster, "_review", lambda *_: None)
+        self.assertIn("roster", self.hunt())
+
+    def test_failed_append_is_final(self) -> None:
+        """A text that was refused because of a failed append is not refused for good."""
+        self.wrap(
+            Hub,
+            "failed",
+            lambda failed: (
+                lambda self, token: [
+                    Send(effect.member, msgspec.structs.replace(effect.message, retry_after=0.0))
+                    if isinstance(effect, Send) and isinstance(effect.message, Rejected)
+                    else effect
+                    for effect in failed(self, token)
+                ]
+            ),
+        )
+        self.assertIn("N8", self.hunt())
