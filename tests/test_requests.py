@@ -141,13 +141,15 @@ class RequestsTests(SynchronousTestCase):
         self.assertEqual(self.trip.smoothed, 0.25)
 
     def test_answers_that_wait_for_a_disk(self) -> None:
-        """They measure the disk: of requests that are not answered at once none is a sample."""
-        self.send(2)
+        """They measure the disk: the first one is better than a guess, and no other is a sample."""
+        self.send(3)
         self.due(0.0)
         self.assertEqual(self.requests.settle(1, 0.25, is_prompt=False), Question(1))
-        self.assertIsNone(self.trip.smoothed)
-        self.requests.settle(2, 0.5)
-        self.assertEqual(self.trip.smoothed, 0.5)
+        self.assertEqual(self.trip.smoothed, 0.25)
+        self.requests.settle(2, 0.5, is_prompt=False)
+        self.assertEqual(self.trip.smoothed, 0.25)
+        self.requests.settle(3, 0.5)
+        self.assertNotEqual(self.trip.smoothed, 0.25)
 
     def test_eight_in_flight(self) -> None:
         """The rest waits in order, and one more goes with each reply."""
