@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -467,6 +468,8 @@ class CommandLineTests(LoopbackTestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"127.0.0.1 port {port}", done.stderr)
         self.assertNotIn("Traceback", done.stdout + done.stderr + (folder / "twistd.log").read_text())
+        with contextlib.suppress(FileNotFoundError):  # the daemon says why before it removes the file
+            wait_ended(int((folder / "twistd.pid").read_text()))
         self.assertFalse((folder / "twistd.pid").exists())
 
     def test_a_bad_value(self) -> None:
