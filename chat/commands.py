@@ -30,7 +30,7 @@ from chat.messages import (
 from chat.safety import NICK_BYTES, check_nick, check_room, is_blank
 
 HISTORY = 20  # entries that `/history` asks for: a screen of a terminal
-MAX_HISTORY = 50  # of 900 bytes they fit one answer of a server
+MAX_HISTORY = 40  # two screens; of 900 bytes 48 fit one answer of a server
 NO_TOPIC = "-"  # in place of a topic: there shall be none
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -152,6 +152,12 @@ def parse_command(line: str, room: str = LOBBY) -> Request | Help:
     if command is None:
         raise RequestRejected("UNKNOWN_COMMAND", f"unknown command /{name[:32]}: /help lists what there is")
     return command.make(argument.strip(), room)
+
+
+def is_for(line: str, name: str) -> bool:
+    """Say whether the line asks for the command `name`, by whatever alias."""
+    command = _BY_NAME.get(line[1:].partition(" ")[0].lower()) if line.startswith("/") else None
+    return command is not None and command.name == name
 
 
 def help_lines(topic: str = "") -> list[str]:

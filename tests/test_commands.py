@@ -93,8 +93,8 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.refused(f"/topic {longest}x"), "TOPIC_TOO_LONG")
 
     def test_lengths_of_history(self) -> None:
-        """A number, of which 50 are given at most."""
-        for asked, given in (("1", 1), ("50", MAX_HISTORY), ("51", MAX_HISTORY), ("999999999", MAX_HISTORY)):
+        """A number, of which 40 are given at most."""
+        for asked, given in (("1", 1), ("40", MAX_HISTORY), ("41", MAX_HISTORY), ("999999999", MAX_HISTORY)):
             self.assertEqual(parse_command(f"/history {asked}"), Fetch(0, LOBBY, None, None, given))
         for asked in ("0", "-1", "all", "1 2", "²", "1.5", "9" * 5_000):
             self.assertEqual(self.refused(f"/history {asked}"), "ARGUMENT_INVALID", asked[:9])

@@ -125,6 +125,8 @@ class ComingAndGoingTests(HubTests):
         self.assertEqual(read, motd)
         hub.apply(BOB, hello("bob", BOB, PLAIN_VERSION), START)
         self.assertEqual(hub.apply(BOB, Motd(7), START), [Send(BOB, Done(7, motd))])
+        plain = only(hub.apply(EVE, hello("eve", EVE, PLAIN_VERSION), START), Send).message
+        self.assertEqual(plain, Welcome(f"udpchat {__version__}", "eve", motd))  # its lines need fit nothing
 
 
 class NickTests(HubTests):
@@ -193,12 +195,13 @@ class RoomTests(HubTests):
         self.assertEqual(len(self.ask(ANN, Join(80, DEN))), 2)
 
     def test_all_rooms_are_bounded(self) -> None:
-        """There are 10,000 rooms at most; who wants another is refused, and may join those that are."""
+        """There are 10,000 rooms at most, and the lobby; who wants another may join those that are."""
         hub = Hub()
         hub.restore(Heads(0, {f"room{n}": (0, 1) for n in range(MAX_ROOMS)}))
         hub.apply(ANN, hello("ann"), START)
-        self.assertEqual(refusal(hub.apply(ANN, Join(1, LOBBY), START)), (1, "TOO_MANY_ROOMS", 0.0))
-        self.assertEqual(len(hub.apply(ANN, Join(2, "room1"), START)), 2)
+        self.assertEqual(refusal(hub.apply(ANN, Join(1, DEN), START)), (1, "TOO_MANY_ROOMS", 0.0))
+        for room in ("room1", LOBBY):
+            self.assertEqual(len(hub.apply(ANN, Join(2, room), START)), 2)
 
     def test_parting(self) -> None:
         """The rest of the room is told, then who has left; whoever was not in is told that it is done."""

@@ -125,6 +125,12 @@ class AnswerTests(SynchronousTestCase):
             ["70 in dev (~ is not verified): ~bob", "there are more: /names bob"],
         )
 
+    def test_rosters_of_nobody(self) -> None:
+        """Behind the last nick there is nobody, which is said in words."""
+        self.assertEqual(
+            names_lines(NamesPage("dev", (), 2, more=False)), ["2 in dev, nobody behind that nick"]
+        )
+
     def test_long_rosters(self) -> None:
         """A roster that fits no line is several, and nobody is left out or cut."""
         nicks = tuple(NameLine(f"{number:02}" + "é" * 22, False) for number in range(NAMES_PAGE))
@@ -137,7 +143,7 @@ class AnswerTests(SynchronousTestCase):
         rows = (RoomLine("dev", 3, "tests"), RoomLine(LOBBY, 200, ""))
         self.assertEqual(rooms_lines(RoomsPage(1, rows, more=False)), ["dev (3): tests", "lobby (200)"])
         self.assertEqual(rooms_lines(RoomsPage(1, rows, more=True))[-1], "there are more: /list lobby")
-        self.assertEqual(rooms_lines(RoomsPage(1, (), more=False)), ["there are no more rooms"])
+        self.assertEqual(rooms_lines(RoomsPage(1, (), more=False)), ["no rooms to list"])
 
     def test_topics(self) -> None:
         """A topic, or that there is none."""
@@ -175,6 +181,8 @@ class VoiceTests(SynchronousTestCase):
             GOING_DOWN,
             "eve has joined the chat",
             "eve has left the chat",
+            "[lobby] eve has joined the chat",
+            "[lobby] eve has left the chat",
         ):
             self.assertTrue(is_server_talk(line), line)
 
@@ -185,6 +193,7 @@ class VoiceTests(SynchronousTestCase):
             "bob has joined us",
             "lunch is now ready",
             "[dev] is quiet",
+            "[dev] bob has joined us",
             "* sighs",
             "bob: hi",
         ):

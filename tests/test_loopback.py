@@ -1,70 +1,29 @@
-"""Tests with a real server process on loopback sockets: `nc`, old clients, floods, signals, twistd itself."""
+"""Tests with a real server process on loopback sockets: `nc`, old clients, floods, other servers."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
 import re
-import shutil
-import signal
 import socket
-import sys
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SkipTest
 
 from chat.messages import TEXT_BYTES
 from chat.safety import clean_text
 from chat.server.limits import FAULT_LOG_SECONDS
+from tests.loopback_support import GOING_DOWN, LoopbackTestCase
 from tests.server_process import (
-    FOREGROUND,
     Address,
     Netcat,
     Peer,
-    ServerProcess,
     ipv6_missing,
     netcat_missing,
     run,
-    shared_server,
-    twistd,
-    wait_ended,
 )
-
-GOING_DOWN = b"server is going down"
-
-
-class LoopbackTestCase(SynchronousTestCase):
-    """Servers and peers that are gone at a test's end, and logs without a traceback."""
-
-    def start(self, *options: str) -> ServerProcess:
-        """Start a server of this test's own, on 127.0.0.1 unless the options say otherwise."""
-        server = ServerProcess("--interface=127.0.0.1", *options)
-        self.addCleanup(lambda: self.assertEqual(server.faults(), []))
-        self.addCleanup(server.stop)
-        return server
-
-    def shared(self) -> Address:
-        """Give the address of the server that tests share."""
-        server = shared_server()
-        self.addCleanup(lambda: self.assertEqual(server.faults(), []))
-        return "127.0.0.1", server.port
-
-    def join(self, address: Address, nick: str = "", line_end: bytes = b"") -> Peer:
-        """Give a peer, a member if `nick` is given, which leaves at the test's end."""
-        peer = Peer(address, nick, line_end)
-        self.addCleanup(peer.leave)
-        return peer
-
-    def folder(self) -> Path:
-        """Give a folder that is gone at the test's end."""
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        return Path(folder.name)
 
 
 class NetcatTests(LoopbackTestCase):
@@ -401,6 +360,19 @@ class TwoServersTests(LoopbackTestCase):
             left.leave()
             right.leave()
 
+    def test_two_forged_datagrams_start_no_talk(self) -> None:
+        """Made members of each other, the servers leave at once, whatever rooms the forger names."""
+        addresses = [self.shared(), ("127.0.0.1", self.start().port)]
+        watchers = [self.join(address, "watcher6") for address in addresses]
+        for forged in (b"mallory", b"mallory\n/join dev\n", b"mallory\n/part\n/join dev\n/join ops\nhi\n"):
+            left, right = [Peer(address) for address in addresses]
+            left.send(forged)
+            right.send(forged)
+            said, answered = self.relay(left, right, watchers)
+            self.assertLess(len(said) + len(answered), 25, forged)
+            left.leave()
+            right.leave()
+
     def test_a_room_s_talk_does_not_come_back(self) -> None:
         """What a room says to the forged member is not answered by the server that it goes to."""
         addresses = [self.shared(), ("127.0.0.1", self.start().port)]
@@ -413,186 +385,3 @@ class TwoServersTests(LoopbackTestCase):
         self.assertEqual((len(said), answered), (4, []))
         left.leave()
         right.leave()
-
-
-class SignalTests(LoopbackTestCase):
-    """How a server ends."""
-
-    def test_sigterm_says_good_bye(self) -> None:
-        """SIGTERM: each member is told so in one line, with a line end for those who send them."""
-        server = self.start()
-        address = ("127.0.0.1", server.port)
-        old, new = Peer(address, "old"), Peer(address, "new", b"\n")
-        stranger = Peer(address)
-        stranger.send(b"\n")
-        old.heard()
-        self.assertEqual(server.stop(signal.SIGTERM), -signal.SIGTERM)
-        self.assertEqual(old.waiting(), [GOING_DOWN])
-        self.assertEqual(new.waiting(), [GOING_DOWN + b"\n"])
-        self.assertEqual(stranger.waiting(), [])
-        for peer in (old, new, stranger):
-            peer.socket.close()
-
-    def test_other_ways_to_end(self) -> None:
-        """Ctrl-C, and the end of the terminal that it ran in: the same good-bye, and a clean log."""
-        for signum in (signal.SIGINT, signal.SIGHUP):
-            server = self.start()
-            member = Peer(("127.0.0.1", server.port), "member")
-            self.assertIn(server.stop(signum), (0, -signum))
-            self.assertEqual(member.waiting(), [GOING_DOWN])
-            member.socket.close()
-
-
-class CommandLineTests(LoopbackTestCase):
-    """What somebody sees who starts the server, and gets it wrong."""
-
-    def test_a_port_in_use(self) -> None:
-        """A port in use: exit code 1, and one line that names the address, the port and what to do."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
-            done = run(twistd(*FOREGROUND, "udpchat", f"--port={port}", "--interface=127.0.0.1"))
-        self.assertEqual(done.returncode, 1)
-        (line,) = done.stderr.splitlines()
-        for part in ("udpchat: ", f"127.0.0.1 port {port}", "in use", "--port"):
-            self.assertIn(part, line)
-        self.assertNotIn("Traceback", done.stdout)
-
-    def test_a_port_in_use_and_a_daemon(self) -> None:
-        """A daemon that cannot listen says why to whoever started it, and leaves no pidfile behind."""
-        folder = self.folder()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
-            done = run(twistd("udpchat", f"--port={port}", "--interface=127.0.0.1"), cwd=folder)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(f"127.0.0.1 port {port}", done.stderr)
-        self.assertNotIn("Traceback", done.stdout + done.stderr + (folder / "twistd.log").read_text())
-        with contextlib.suppress(FileNotFoundError):  # the daemon says why before it removes the file
-            wait_ended(int((folder / "twistd.pid").read_text()))
-        self.assertFalse((folder / "twistd.pid").exists())
-
-    def test_a_bad_value(self) -> None:
-        """A value that cannot be: exit code 1, and a line that names the option and what is allowed."""
-        done = run(twistd(*FOREGROUND, "udpchat", "--port=70000"))
-        self.assertEqual(done.returncode, 1)
-        said = done.stdout + done.stderr
-        self.assertIn("--port: '70000' is not a whole number from 0 to 65535", said)
-        self.assertNotIn("Traceback", said)
-
-    def test_the_version(self) -> None:
-        """`--version` prints udpchat's, not Twisted's."""
-        done = run(twistd("udpchat", "--version"))
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "udpchat 0.1.0\n", ""))
-
-    def test_a_port_that_needs_root(self) -> None:
-        """A port below 1024 without the right to it: exit code 1, and one line that says what is missing."""
-        first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-        if first.exists() and int(first.read_text()) <= 1:
-            raise SkipTest("this system lets everybody listen below 1024")
-        without: list[str] = []
-        if os.getuid() == 0:
-            if shutil.which("setpriv") is None:
-                raise SkipTest("run as root, and there is no setpriv to take the right away")
-            without = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]
-        command = twistd(*FOREGROUND, "udpchat", "--port=1", "--interface=127.0.0.1")
-        done = run([*without, *command])
-        self.assertEqual(done.returncode, 1)
-        (line,) = done.stderr.splitlines()
-        self.assertIn("127.0.0.1 port 1: Permission denied", line)
-        self.assertIn("need root", line)
-
-
-class RunnerTests(LoopbackTestCase):
-    """The ways to run the service: `twistd` as a daemon, and `twist`."""
-
-    def test_a_daemon(self) -> None:
-        """`twistd udpchat` returns when it listens; SIGUSR1 begins a new log file, SIGTERM ends it."""
-        folder = self.folder()
-        log, pidfile = folder / "chat.log", folder / "chat.pid"
-        options = [f"--pidfile={pidfile}", f"--logfile={log}", "udpchat", "--port=0", "--interface=127.0.0.1"]
-        done = run(twistd(*options), cwd=folder)
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
-        pid = int(pidfile.read_text())
-        self.addCleanup(wait_ended, pid)
-        listening = re.search(r"listens on 127\.0\.0\.1 port (\d+)$", log.read_text(), re.MULTILINE)
-        if listening is None:
-            os.kill(pid, signal.SIGKILL)
-            self.fail(f"it did not say where it listens: {log.read_text()}")
-        member = Peer(("127.0.0.1", int(listening[1])), "member")
-        member.say("hello")
-        self.assertEqual(member.heard(), [b"member: hello"])
-        os.kill(pid, signal.SIGUSR1)
-        member.heard()
-        member.heard()  # the signal is taken in the turn of the first question at the latest
-        member.say("hello again")
-        self.assertEqual(member.heard(), [b"member: hello again"])
-        os.kill(pid, signal.SIGTERM)
-        wait_ended(pid)
-        self.assertEqual(member.waiting(), [GOING_DOWN])
-        member.socket.close()
-        self.assertFalse(pidfile.exists())
-        older = (folder / "chat.log.1").read_text()
-        self.assertIn("~member joined from", older)
-        self.assertIn("~member: hello\n", older)
-        self.assertIn("~member: hello again\n", log.read_text())
-        self.assertNotIn("Traceback", older + log.read_text())
-        self.assertEqual({path.name for path in folder.iterdir()}, {"chat.log", "chat.log.1"})
-
-    def test_twist(self) -> None:
-        """`twist udpchat` serves, logs and ends as twistd does."""
-        server = ServerProcess("--interface=127.0.0.1", command=[sys.executable, "-m", "twisted"])
-        self.addCleanup(server.stop)
-        member = Peer(("127.0.0.1", server.port), "member")
-        member.say("hello")
-        self.assertEqual(member.heard(), [b"member: hello"])
-        server.stop()
-        self.assertEqual(member.waiting(), [GOING_DOWN])
-        member.socket.close()
-        self.assertEqual(server.faults(), [])
-        self.assertIn("~member: hello", [record["message"] for record in server.records])
-
-
-class OptionTests(LoopbackTestCase):
-    """Options whose effect is on the wire or in the log."""
-
-    def test_echo_text_and_message_of_the_day(self) -> None:
-        """`--motd` greets, `--no-echo` sends members only what others say, `--no-log-text` logs no text."""
-        motd = self.folder() / "motd"
-        motd.write_text("Be kind.\n\x1b[31mNo shouting.\n")
-        server = self.start("--no-echo", "--no-log-text", f"--motd={motd}")
-        address = ("127.0.0.1", server.port)
-        ann, ben = self.join(address), self.join(address)
-        ann.say("ann")
-        greeting = [b"-!- Be kind.", b"-!- [31mNo shouting."]
-        self.assertEqual(ann.heard(), [b"ann has joined the chat", *greeting])
-        ben.say("ben")
-        ben.heard()
-        ann.say("a secret", "/me whispers", "/motd")
-        self.assertEqual(ann.heard(), [b"ben has joined the chat", *greeting])
-        self.assertEqual(ben.heard(), [b"ann: a secret", b"* ann whispers"])
-        server.stop()
-        said = [record for record in server.records if record.get("event") == "said"]
-        self.assertEqual(
-            [record["message"] for record in said], ["~ann: (not logged)", "* ~ann (not logged)"]
-        )
-        self.assertNotIn("secret", str(server.records))
-        self.assertNotIn("whispers", str(server.records))
-
-    def test_a_closed_door(self) -> None:
-        """`--plain off` answers nothing at all, and says in the log that it does not."""
-        server = self.start("--plain=off")
-        stranger = Peer(("127.0.0.1", server.port))
-        stranger.send(b"ann", b"ann\n", b"/help", b"\xff", b"")
-        server.wait_for(
-            lambda record: "--plain off" in record["message"] and "127.0.0.1" in record["message"]
-        )
-        server.stop()
-        self.assertEqual(stranger.waiting(), [])
-        stranger.socket.close()
-
-    def test_an_open_door(self) -> None:
-        """`--plain all` says at its start, as a warning, what it can be used for."""
-        server = self.start("--plain=all")
-        warning = server.wait_for(lambda record: record["level"] == "warn" and "--plain" in record["message"])
-        self.assertIn("forged", warning["message"])

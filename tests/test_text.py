@@ -1,4 +1,4 @@
-"""Tests of `chat.wire.text`: the plain door as a conversation of datagrams."""
+"""Tests of `chat.wire.text`: how a plain peer comes, goes and comes back, and whatever else it sends."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RemoteProtocolError
 from chat.messages import (
     LOBBY,
     PLAIN_VERSION,
-    Accepted,
     Bye,
     Done,
     Entry,
@@ -20,15 +18,12 @@ from chat.messages import (
     Fetched,
     Hello,
     Join,
-    Joined,
     Kind,
-    Motd,
     NameLine,
     Names,
     NamesPage,
     Nick,
     Part,
-    Pong,
     Rejected,
     Reply,
     Request,
@@ -36,40 +31,18 @@ from chat.messages import (
     Rooms,
     RoomsPage,
     Say,
-    Topic,
     Welcome,
 )
 from chat.wire.lines import NICK_TAKEN, is_own_voice
 from chat.wire.text import (
-    ASKED,
-    COMMAND_SECONDS,
     DORMANT_SECONDS,
     GRACE_SECONDS,
-    LINES_A_DATAGRAM,
     NEXT,
     REPEAT_SECONDS,
     State,
     TextSession,
 )
-
-CLIENT = b"0123456789abcdef"
-IDLE = 1800.0
-
-
-def enters(nick: str, room: str = LOBBY, request_id: int = 1) -> list[Request]:
-    """Give the requests that a nick is."""
-    return [Hello(PLAIN_VERSION, CLIENT, nick), Join(request_id, room)]
-
-
-def say(number: int, text: str, kind: Kind = Kind.SAY, room: str = LOBBY) -> Say:
-    """Give the request that a text is, as the n-th one of a session that has asked for nothing else."""
-    return Say(number + 1, number, room, kind, text)
-
-
-def joined(request_id: int, room: str, topic: str = "") -> Joined:
-    """Give the reply to a `Join`."""
-    return Joined(request_id, room, 0, 0, topic, 1, 1)
-
+from tests.text_support import CLIENT, IDLE, Conversation, enters, joined, say
 
 # What people type, beside what they say.
 TYPED = [
@@ -106,34 +79,6 @@ def answers(request: Request, random: Random) -> list[Reply | Entry]:
             return [Done(request.id, request.nick)]
         case _:
             return [Done(request.id, "é" * 150)]
-
-
-class Conversation(SynchronousTestCase):
-    """A session, and what it said."""
-
-    def setUp(self) -> None:
-        """Begin as a stranger."""
-        self.session = TextSession(CLIENT, IDLE)
-
-    def hear(self, *datagrams: bytes, now: float = 0.0) -> list[Request]:
-        """Let the peer send datagrams; give the requests."""
-        return [request for each in datagrams for request in self.session.receive_datagram(each, now)]
-
-    def said(self, now: float = 0.0) -> list[bytes]:
-        """Give what the session sends."""
-        return self.session.datagrams_to_send(now)
-
-    def enter(self, nick: bytes = b"bob", now: float = 0.0) -> None:
-        """Become a member, in the lobby."""
-        _, join = self.hear(nick, now=now)
-        assert isinstance(join, Join)
-        self.tell(Welcome("udpchat", nick.decode().strip(), ""), joined(join.id, LOBBY), now=now)
-
-    def tell(self, *messages: Reply | Entry, now: float = 0.0) -> list[bytes]:
-        """Let the hub answer this peer; give what the session sends."""
-        for message in messages:
-            self.session.send(message, now)
-        return self.said(now)
 
 
 class EnteringTests(Conversation):
@@ -178,6 +123,16 @@ class EnteringTests(Conversation):
         self.assertEqual(self.tell(joined(1, LOBBY)), [b"-!- be nice", b"-!- or else"])
         self.assertEqual(self.tell(joined(1, LOBBY)), [])
 
+    def test_the_joined_line_comes_first(self) -> None:
+        """What else the first datagram calls for waits for it, and no room that it names takes its place."""
+        self.hear(b"bob\n/fly\nbob\n/join dev\n")
+        self.assertEqual(self.said(), [])
+        self.assertEqual((self.tell(Welcome("udpchat", "bob", "")), self.session.room), ([], LOBBY))
+        told = self.tell(joined(1, LOBBY))
+        self.assertEqual(told[1:], [b"bob has joined the chat\n"])
+        self.assertTrue(told[0].startswith(b"-!- unknown command /fly"), told)
+        self.assertEqual(self.session.room, "dev")
+
     def test_a_lobby_that_cannot_be_entered(self) -> None:
         """Who is let in but into no room is told why, and the message of the day."""
         self.hear(b"bob")
@@ -221,213 +176,10 @@ class EnteringTests(Conversation):
     def test_the_nick_again(self) -> None:
         """Within 5 s a newcomer's nick is a lost answer, told to it alone; later it is a text."""
         self.hear("Ｂｏｂ".encode())
-        self.session.send(Welcome("udpchat", "Bob", ""), 10)
+        self.tell(Welcome("udpchat", "Bob", ""), joined(1, LOBBY), now=10)
         self.assertEqual(self.hear("Ｂｏｂ".encode(), b"Bob", now=10 + REPEAT_SECONDS - 0.1), [])
         self.assertEqual(self.said(), [b"Bob has joined the chat"] * 2)
         self.assertEqual(self.hear(b"Bob", now=10 + REPEAT_SECONDS), [say(1, "Bob")])
-
-
-class MemberTests(Conversation):
-    """A line of a known address is a text, a command or the end."""
-
-    def setUp(self) -> None:
-        """Begin as a member."""
-        super().setUp()
-        self.enter()
-
-    def test_texts_are_numbered_and_clean(self) -> None:
-        """Each line is one text, numbered from 1; what a terminal would obey is removed."""
-        self.assertEqual(
-            self.hear(b"one\ntwo\r\n\n", b"\x1b[31mred"), [say(1, "one"), say(2, "two"), say(3, "[31mred")]
-        )
-
-    def test_line_ends_are_mirrored(self) -> None:
-        """Who sends line ends gets them (nc needs them), who does not does not (old clients show them)."""
-        self.session.send(Rejected(1, "BUSY", "too fast"), 0)
-        self.hear(b"\r\n")
-        self.session.send(Rejected(1, "BUSY", "too fast"), 0)
-        self.assertEqual(self.said(), [b"-!- too fast", b"-!- too fast\n"])
-
-    def test_slashes(self) -> None:
-        """One slash is a command, two say a text that begins with one."""
-        self.assertEqual(
-            self.hear(b"//etc/passwd", b"/me waves", b"/names", b"/motd"),
-            [say(1, "/etc/passwd"), say(2, "waves", Kind.ME), Names(4, LOBBY), Motd(5)],
-        )
-
-    def test_help_and_mistakes_stay_with_the_typist(self) -> None:
-        """Help is answered at once; an unknown command is an error and no text."""
-        self.assertEqual(self.hear(b"/help me", b"/fly"), [])
-        told = self.said()
-        self.assertEqual(told[0], b"-!- /me <action> - say what you do: * you wave")
-        self.assertTrue(told[1].startswith(b"-!- unknown command /fly"), told)
-
-    def test_long_texts_are_not_passed_on(self) -> None:
-        """900 bytes pass, 901 give one notice, and the lines around them are not affected."""
-        requests = self.hear(b"a\n" + "é".encode() * 450 + b"x\n" + b"y" * 900 + b"\n")
-        self.assertEqual([request.text for request in requests if isinstance(request, Say)], ["a", "y" * 900])
-        self.assertEqual(len(self.said()), 1)
-
-    def test_not_utf8(self) -> None:
-        """The member is told once, nothing is passed on, and the fault is the peer's."""
-        fault = self.assertRaises(RemoteProtocolError, self.hear, b"caf\xe9\n")
-        self.assertEqual(str(fault), "not UTF-8 at byte 3")
-        self.assertEqual(len(self.said()), 1)
-
-    def test_notices_of_mistakes_are_limited(self) -> None:
-        """A flood of mistakes is not a flood of notices: one a second."""
-        for _ in range(100):
-            self.assertRaises(RemoteProtocolError, self.hear, b"\xff", now=5)
-        self.assertRaises(RemoteProtocolError, self.hear, b"\xff", now=5.9)
-        self.assertEqual(len(self.said()), 1)
-        self.assertRaises(RemoteProtocolError, self.hear, b"\xff", now=6)
-        self.assertEqual(len(self.said()), 1)
-
-    def test_a_huge_paste_is_cut(self) -> None:
-        """256 lines of a datagram are taken; the sender is told that there were more."""
-        self.assertEqual(len(self.hear(b"x\n" * 300)), LINES_A_DATAGRAM)
-        self.assertEqual(len(self.said()), 1)
-        self.assertEqual(len(self.hear(b"x\n" * LINES_A_DATAGRAM, now=9)), LINES_A_DATAGRAM)
-        self.assertEqual(self.said(), [])
-        self.assertEqual(len(self.hear(b"x\n" * LINES_A_DATAGRAM + b"x", now=9)), LINES_A_DATAGRAM)
-        self.assertEqual(len(self.said()), 1)
-
-    def test_who_talks_like_a_server(self) -> None:
-        """A member that says what only servers say is put out and told so: servers must not talk for ever."""
-        for line in (
-            "-!- hi",
-            NICK_TAKEN,
-            "server is going down",
-            "eve has joined the chat",
-            "eve has left the chat",
-        ):
-            self.setUp()
-            self.assertEqual(
-                self.hear(f"hi\n{line}\nmore".encode()), [say(1, "hi"), Bye("talks like a server")]
-            )
-            self.assertEqual(len(self.said()), 1)
-            self.assertEqual(self.hear(b"more"), [])
-
-    def test_who_only_nearly_does(self) -> None:
-        """Addressing somebody, quoting somebody and talking of somebody are texts."""
-        texts = [
-            "bob: hi",
-            "alice: bob: hi",
-            "* sighs",
-            "she has left the chat!",
-            "I say bob has left the chat",
-        ]
-        requests = self.hear(*(text.encode() for text in texts))
-        self.assertEqual(requests, [say(number, text) for number, text in enumerate(texts, 1)])
-
-    def test_commands_are_limited(self) -> None:
-        """Five commands in five seconds are answered, the next gets one notice; /me is no question."""
-        self.assertEqual(len(self.hear(*[b"/names"] * 5, b"/motd", b"/help", b"/me waves")), 6)
-        self.assertEqual(len(self.said()), 1)
-        self.assertEqual(len(self.hear(b"/names", now=5)), 1)
-
-    def test_huge_lines_cost_nothing(self) -> None:
-        """A line far beyond any limit is not even cleaned, and the others of its datagram pass."""
-        requests = self.hear(b"a\n" + ("a" + "\u0315" * 8000 + "\u0316" * 8000).encode() + b"\nb\n")
-        self.assertEqual(requests, [say(1, "a"), say(2, "b")])
-        self.assertEqual(len(self.said()), 1)
-
-    def test_lines_that_nobody_would_see(self) -> None:
-        """White space and format characters alone are no text."""
-        self.assertEqual(self.hear("\u200b\u200e \u3000".encode()), [])
-
-    def test_kinds_of_mistakes_are_told_apart(self) -> None:
-        """Two different mistakes in one second are both told."""
-        self.hear(b"/fly\n" + b"x" * 901 + b"\n/fly\n")
-        self.assertEqual(len(self.said()), 2)
-
-    def test_replies(self) -> None:
-        """Rosters and the message of the day come as notices; an acceptance shows by the line coming back."""
-        self.hear(b"/names", b"/motd", b"/motd")
-        page = NamesPage(LOBBY, (NameLine("alice", True), NameLine("bob", False)), 2, more=False)
-        self.session.send(Done(2, page), 0)
-        self.session.send(Done(3, "be nice\nor else"), 0)
-        self.session.send(Done(4, ""), 0)
-        self.session.send(Accepted(5, 1, 99), 0)
-        self.session.send(Pong(6, 0, ()), 0)
-        self.session.send(Bye("server is going down"), 0)
-        self.assertEqual(
-            self.said(),
-            [
-                b"-!- 2 here (~ is not verified): alice ~bob",
-                b"-!- be nice",
-                b"-!- or else",
-                b"-!- there is no message of the day",
-                b"server is going down",
-            ],
-        )
-
-    def test_the_list_of_rooms(self) -> None:
-        """Each room is a line, with its topic if there is one; the last line says how to see more."""
-        self.assertEqual(self.hear(b"/list #A"), [Rooms(2, "a")])
-        rows = (RoomLine("dev", 3, "tests"), RoomLine(LOBBY, 200, ""))
-        self.assertEqual(
-            self.tell(RoomsPage(2, rows, more=True)),
-            [b"-!- dev (3): tests", b"-!- lobby (200)", b"-!- there are more: /list lobby"],
-        )
-        self.assertEqual(self.tell(RoomsPage(3, rows[:1], more=False)), [b"-!- dev (3): tests"])
-        self.assertEqual(self.tell(RoomsPage(4, (), more=False)), [b"-!- there are no more rooms"])
-
-    def test_asking_for_the_topic(self) -> None:
-        """Who asks is told; who sets it is told with everybody else."""
-        self.assertEqual(
-            self.hear(b"/topic", b"/topic", b"/topic lunch", b"/topic -"),
-            [Topic(2, LOBBY), Topic(3, LOBBY), Topic(4, LOBBY, "lunch"), Topic(5, LOBBY, "")],
-        )
-        told = self.tell(Done(2, "breakfast"), Done(3, ""), Done(4, "lunch"), Done(5, ""))
-        self.assertEqual(told, [b"-!- the topic of lobby: breakfast", b"-!- lobby has no topic"])
-
-    def test_another_nick(self) -> None:
-        """The room tells of it, so the session need not; a nick that one has already is told."""
-        self.assertEqual(self.hear(b"/nick Rob", b"/nick Rob"), [Nick(2, "Rob"), Nick(3, "Rob")])
-        self.assertEqual(self.tell(Done(2, "Rob")), [])
-        self.assertEqual(self.tell(Done(3, "Rob")), [b"-!- you are Rob already"])
-
-    def test_another_nick_and_nobody_to_tell(self) -> None:
-        """Who is in no room hears of its new nick from the session."""
-        self.hear(b"/part", b"/nick rob")
-        self.assertEqual(
-            self.tell(Done(2, ""), Done(3, "rob")),
-            [b"-!- you have left lobby: you are in no room", b"-!- you are rob now"],
-        )
-
-    def test_the_new_nick_again(self) -> None:
-        """Right after joining, a line that is the new nick is that nick again, and the old one a text."""
-        self.hear(b"/nick rob")
-        self.tell(Done(2, "rob"))
-        self.assertEqual(self.hear(b"rob", b"bob", now=1.0), [Say(3, 1, LOBBY, Kind.SAY, "bob")])
-        self.assertEqual(self.said(), [b"rob has joined the chat"])
-
-    def test_a_reply_that_nobody_waits_for(self) -> None:
-        """What cannot be told apart any more is not shown."""
-        self.hear(b"/motd")
-        for number in range(ASKED):
-            self.hear(b"/names", now=(number + 1) * COMMAND_SECONDS)
-        self.assertEqual(self.tell(Done(2, "be nice")), [])
-
-    def test_history(self) -> None:
-        """What was said comes as it was said, and its end is not told; nothing is told in words."""
-        self.assertEqual(
-            self.hear(b"/history", b"/history 3"),
-            [Fetch(2, LOBBY, None, None, 20), Fetch(3, LOBBY, None, None, 3)],
-        )
-        entries = [Entry(LOBBY, n, 1, 0, Kind.ME, "eve", verified=False, text=f"waves {n}") for n in (1, 2)]
-        self.assertEqual(self.tell(*entries, Fetched(2, LOBBY, 0, 2)), [b"* eve waves 1", b"* eve waves 2"])
-        self.assertEqual(self.tell(Fetched(3, LOBBY, 0, 2)), [b"-!- nothing has been said in lobby"])
-
-    def test_long_rosters_are_several_lines(self) -> None:
-        """Every line fits 1,024 bytes, and the last one says how to see more."""
-        nicks = tuple(NameLine(f"{number:02}" + "é" * 22, False, away=True) for number in range(64))
-        self.session.send(Done(1, NamesPage(LOBBY, nicks, 500, more=True)), 0)
-        told = self.said()
-        self.assertTrue(all(len(line) <= 1024 for line in told))
-        self.assertEqual(b" ".join(told).count(b"~") - 1, 64)
-        self.assertEqual(told[-1].decode(), f"-!- there are more: /names {nicks[-1].nick}")
 
 
 class LeavingTests(Conversation):
@@ -475,6 +227,13 @@ class LeavingTests(Conversation):
         self.tell(Done(2, "rob"))
         self.session.handle_timeout(IDLE)
         self.assertEqual(self.hear(b"rob", now=9000), enters("rob", LOBBY, 3))
+
+    def test_coming_back_to_leave(self) -> None:
+        """Whoever fell silent and says /quit is out, as with `exit`: nobody sees it come and go."""
+        self.enter()
+        self.session.handle_timeout(IDLE)
+        self.assertEqual(self.hear(b"/quit", now=9000), [])
+        self.assertIs(self.session.state, State.LEFT)
 
     def test_return_to_a_room(self) -> None:
         """One comes back to where one spoke last, and to no other room; nothing of before is answered."""

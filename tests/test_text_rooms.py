@@ -18,7 +18,7 @@ from chat.messages import (
     Topic,
 )
 from chat.wire.text import COMMAND_SECONDS
-from tests.test_text import Conversation, joined, say
+from tests.text_support import Conversation, joined, say
 
 
 class RoomTests(Conversation):
@@ -51,6 +51,13 @@ class RoomTests(Conversation):
                 Say(7, 4, LOBBY, Kind.SAY, "d"),
             ],
         )
+
+    def test_a_paste_into_a_room_that_cannot_be(self) -> None:
+        """What follows a refused /join was meant for nobody here: it is not said, and its author is told."""
+        self.assertEqual(self.hear("a\n/join Büro\nsecret\n/me too\n\n".encode()), [say(1, "a")])
+        self.assertEqual(self.said()[-1], b"-!- the rest was not said: it was meant for another room\n")
+        requests = self.hear("b\n/j Büro\n".encode(), b"/nosuch\nc")
+        self.assertEqual([request.text for request in requests if isinstance(request, Say)], ["b", "c"])
 
     def test_commands_are_about_the_current_room(self) -> None:
         """Who is here, what was said here and what it is about are asked of the room that one speaks in."""
@@ -93,9 +100,9 @@ class RoomTests(Conversation):
         )
 
     def test_leaving_where_one_is_not(self) -> None:
-        """The hub is asked all the same: it knows best, and says that it is so."""
+        """The hub is asked all the same, and the peer is told that it was not there."""
         self.assertEqual(self.hear(b"/part dev"), [Part(2, "dev")])
-        self.assertEqual(self.tell(Done(2, "")), [b"-!- you have left dev: you are in lobby"])
+        self.assertEqual(self.tell(Done(2, "")), [b"-!- you are not in dev: you are in lobby"])
 
     def test_a_room_that_refuses(self) -> None:
         """The room before is current again, and the peer is told why."""

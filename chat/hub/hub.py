@@ -12,11 +12,12 @@ from typing import assert_never
 from chat import __version__
 from chat.errors import RequestRejected
 from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
-from chat.hub.members import UNKNOWN, Member, Turn
+from chat.hub.members import UNKNOWN, Member, Turn, is_of
 from chat.hub.pages import beginning, fetched_entries, names_page, rooms_page
 from chat.hub.rooms import MAX_ROOMS, Room
 from chat.hub.silence import GONE_SECONDS, Silence
 from chat.messages import (
+    LOBBY,
     MEMBER_ROOMS,
     MOTD_BYTES,
     PLAIN_VERSION,
@@ -122,7 +123,7 @@ class Hub:
             return effects
         member.know_stored(fact.n)
         commit = member.in_flight
-        if commit is not None and _is_of(commit.draft, fact):
+        if commit is not None and is_of(commit.draft, fact):
             asking = member.finish(commit)
             if fact.n:
                 effects += _reply(member, Accepted(asking, fact.n, entry.seq))
@@ -225,7 +226,8 @@ class Hub:
         return member
 
     def _welcome(self, member: Member) -> Welcome:
-        return Welcome(f"udpchat {__version__}", member.nick.shown, beginning(self._motd, MOTD_BYTES))
+        motd = self._motd if member.is_plain else beginning(self._motd, MOTD_BYTES)
+        return Welcome(f"udpchat {__version__}", member.nick.shown, motd)
 
     def _leave(self, member: Member, reason: str) -> list[Effect]:
         client = member.client
@@ -359,7 +361,7 @@ class Hub:
 
     def _found(self, name: str) -> Room:
         check_room(name)
-        if len(self._rooms) >= MAX_ROOMS:
+        if len(self._rooms) >= MAX_ROOMS and name != LOBBY:  # where everybody comes in
             raise RequestRejected("TOO_MANY_ROOMS", f"there are {MAX_ROOMS} rooms already")
         return self._open(name)
 
@@ -437,14 +439,3 @@ def _repeated(request_id: int, n: int, result: Repeat) -> Accepted | Rejected:
 
 def _draft(member: Member, n: int, room: str, kind: Kind, text: str) -> Draft:
     return Draft(member.client, n, room, kind, member.nick.shown, verified=False, text=text)
-
-
-def _is_of(draft: Draft, fact: Fact) -> bool:
-    """Say whether `fact` is what became of `draft`; a number alone is not enough, topics have none."""
-    entry = fact.entry
-    return (
-        draft.n == fact.n
-        and draft.text == entry.text
-        and draft.room == entry.room
-        and draft.kind is entry.kind
-    )

@@ -16,7 +16,7 @@ from collections import deque
 from msgspec.structs import replace
 
 from chat.hub.effects import Commit
-from chat.messages import Bye, Join, Nick, Part, Rejected, Say, Topic
+from chat.messages import Bye, Draft, Fact, Join, Nick, Part, Rejected, Say, Topic
 from chat.safety import Nick as CheckedNick
 
 WAITING_LINES = 64  # of one member behind its append in flight: a paste passes, memory stays bounded
@@ -172,3 +172,14 @@ class Member:
         self._waiting = deque(
             replace(request, id=0) for request in self._waiting if not isinstance(request, Bye)
         )
+
+
+def is_of(draft: Draft, fact: Fact) -> bool:
+    """Say whether `fact` is what became of `draft`; a number alone is not enough, topics have none."""
+    entry = fact.entry
+    return (
+        draft.n == fact.n
+        and draft.text == entry.text
+        and draft.room == entry.room
+        and draft.kind is entry.kind
+    )

@@ -16,10 +16,11 @@ _SAID = {
     Kind.ME: "{place}* {mark}{nick} {text}",
     Kind.TOPIC: "{place}* {mark}{nick} made the topic: {text}",
 }
-# The other changes are logged where their reason is known (a leave), or would only fill the log.
+# The other changes would only fill the log.
 _CHANGED = {
     Change.JOINED: "{place}{mark}{nick} joined from {addr}",
     Change.RENAMED: "{place}{mark}{nick} is now {new_nick}",
+    Change.LEFT: "{place}{mark}{nick} parted",
 }
 
 
@@ -34,8 +35,8 @@ class TalkLog:
         """Log an entry or a presence; `author` is the peer that it is about, if it is there."""
         if isinstance(message, Entry):
             self._said(message)
-        elif message.change in _CHANGED:
-            self._changed(message, author)
+        elif message.change in _CHANGED and (author is not None or message.change is not Change.LEFT):
+            self._changed(message, author)  # who has left the chat has left its rooms: that is one line
 
     def left(self, drop: Drop) -> None:
         """Log that a member is gone from the chat."""
@@ -57,7 +58,7 @@ class TalkLog:
     def _changed(self, presence: Presence, author: Peer | None) -> None:
         self._log.info(
             _CHANGED[presence.change],
-            event=presence.change.value,
+            event="parted" if presence.change is Change.LEFT else presence.change.value,
             place=_place(presence.room),
             mark="" if presence.verified else "~",
             nick=presence.nick,

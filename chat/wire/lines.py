@@ -20,9 +20,11 @@ NAMES_LINE_BYTES = 900
 
 # Two servers that forged datagrams introduce to each other must not talk for ever (CVE-2024-2169). What a
 # server says by itself, and no person: a member that says it is a server, and is put out. Every newcomer is
-# told that it has joined the chat, so that ends such a talk where it begins. The same said of other rooms is
-# not in here: people do say that somebody has left town.
-_SERVER_TALK = re.compile(rf"-!- .*|{NICK_TAKEN}|{GOING_DOWN}|\S{{1,64}} has (joined|left) the chat")
+# told that it has joined the chat, so that ends such a talk where it begins, in whatever room the forged
+# member speaks. The same said of other rooms is not in here: people do say that somebody has left town.
+_SERVER_TALK = re.compile(
+    rf"-!- .*|{NICK_TAKEN}|{GOING_DOWN}|(\[\S{{1,32}}\] )?\S{{1,64}} has (joined|left) the chat"
+)
 # And with what it relays, everything that it sends. A stranger's line of this form gets no answer.
 _OWN_VOICE = re.compile(
     rf"{_SERVER_TALK.pattern}|\* .*|.{{1,64}}: .*|\[\S{{1,32}}\] .*"
@@ -102,6 +104,8 @@ def _presence_line(presence: Presence) -> str:
 def names_lines(page: NamesPage) -> list[str]:
     """Give the texts of the notices that show a page of a roster."""
     place = "here" if page.room == LOBBY else f"in {page.room}"
+    if not page.nicks:
+        return [f"{page.count} {place}, nobody behind that nick"]
     lines = [f"{page.count} {place} (~ is not verified):"]
     for member in page.nicks:
         sign = "" if member.verified else "~"
@@ -117,7 +121,7 @@ def names_lines(page: NamesPage) -> list[str]:
 def rooms_lines(page: RoomsPage) -> list[str]:
     """Give the texts of the notices that show a page of the list of rooms."""
     if not page.rooms:
-        return ["there are no more rooms"]
+        return ["no rooms to list"]
     lines = [
         f"{line.room} ({line.count}): {line.topic}" if line.topic else f"{line.room} ({line.count})"
         for line in page.rooms

@@ -14,11 +14,10 @@ from typing import NamedTuple, assert_never
 
 import msgspec
 
-from chat.commands import Help, check_current, help_lines, parse_command
+from chat.commands import Help, check_current, help_lines, is_for, parse_command
 from chat.errors import RemoteProtocolError, RequestRejected
 from chat.messages import (
     LOBBY,
-    MEMBER_ROOMS,
     PLAIN_VERSION,
     TEXT_BYTES,
     Accepted,
@@ -57,6 +56,7 @@ from chat.wire.lines import (
     rooms_lines,
     topic_line,
 )
+from chat.wire.places import Places
 
 NC_PROBE = b"X"  # nc -uv sends it five times before anything that was typed
 
@@ -127,20 +127,23 @@ class TextSession:
         self._heard = 0.0
         self._id = 0
         self._n = 0
-        self._rooms: list[
-            str
-        ] = []  # what the peer is in or asks to be in, at most MEMBER_ROOMS; the last is current
+        self._places = Places()
         self._motd = ""  # until the joined line is out: a newcomer gets that first
         self._waiting: dict[int, _Asked] = {}  # by id, at most ASKED
         self._recalled: set[str] = set()  # rooms of which entries came since the last answer to `/history`
+        self._is_misplaced = False  # a /join was refused: what follows it was not meant for this room
         self._noticed: dict[str, float] = {}  # when each kind of mistake was last told: half a dozen kinds
         self._asked_at: deque[float] = deque(maxlen=COMMANDS_AT_ONCE)
         self._outgoing: list[bytes] = []
 
     @property
     def room(self) -> str:
-        """Name the room that the peer speaks in; "": it is in none."""
-        return self._rooms[-1] if self._rooms else ""
+        """Name the room whose lines the peer gets without a mark; "": it is in none.
+
+        That is the one that it speaks in; for a newcomer first the one that it comes in by, whatever else its
+        datagram holds: its joined line is never marked.
+        """
+        return self._places.entrance or self._places.current
 
     def receive_datagram(self, datagram: bytes, now: float) -> list[Request]:
         """Give what the peer asks for, in order.
@@ -158,7 +161,11 @@ class TextSession:
             raise RemoteProtocolError(f"not UTF-8 at byte {error.start}") from None
         requests: list[Request] = []
         lines = text.split("\n", LINES_A_DATAGRAM)
+        self._is_misplaced = False
         for raw in lines[:LINES_A_DATAGRAM]:
+            if self._is_misplaced and not is_blank(raw):
+                self._complain("MISPLACED", "the rest was not said: it was meant for another room", now)
+                return requests
             if len(raw) > RAW_LINE:
                 self._complain("TEXT_TOO_LONG", f"a line was too long: at most {TEXT_BYTES} bytes", now)
                 continue
@@ -201,7 +208,9 @@ class TextSession:
                 assert_never(message)
 
     def datagrams_to_send(self, now: float) -> list[bytes]:  # noqa: ARG002  (one of the five verbs)
-        """Give the datagrams that are due, and forget them."""
+        """Give the datagrams that are due, and forget them. A newcomer gets its joined line before them."""
+        if self._places.entrance:
+            return []
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
@@ -228,6 +237,7 @@ class TextSession:
             self._go("forgotten", now)
             return []
         self._tell([f"you were silent for {self._idle_timeout:.0f} s and left: say something to come back"])
+        self._places.entrance = ""
         self._go("silence", now)
         return [Bye(f"silent for {self._idle_timeout:.0f} s")]
 
@@ -266,7 +276,7 @@ class TextSession:
         requests = self._hello(self.room or LOBBY)
         if line not in (self._asked, self._nick):
             requests += self._member_line(line, now)
-        return requests
+        return [] if self.state is State.LEFT else requests  # who comes back to say /quit need not come
 
     def _exit(self, now: float) -> list[Request]:
         if self.state in (State.STRANGER, State.LEFT):
@@ -290,10 +300,11 @@ class TextSession:
             return self._command(line, now)
         except RequestRejected as refusal:
             self._complain(refusal.code, refusal.text, now)
+            self._is_misplaced = is_for(line, "join")
             return []
 
     def _command(self, line: str, now: float) -> list[Request]:
-        asked = parse_command(line, self.room)
+        asked = parse_command(line, self._places.current)
         if isinstance(asked, Bye):
             return self._exit(now)
         if isinstance(asked, Say):
@@ -312,19 +323,19 @@ class TextSession:
             raise RequestRejected(
                 "TEXT_TOO_LONG", f"that line has {size} bytes: at most {TEXT_BYTES} are passed on"
             )
-        room = check_current(self.room)
+        room = check_current(self._places.current)
         self._id += 1
         self._n += 1
         return Say(self._id, self._n, room, kind, text)
 
     def _hello(self, room: str) -> list[Request]:
         """Begin anew, in one room: nobody answers what was asked before."""
-        self._rooms.clear()
+        self._places.begin(room)
         self._waiting.clear()
         return [Hello(PLAIN_VERSION, self.client, self._nick), self._ask(Join(0, room))]
 
     def _ask(self, request: Request) -> Request:
-        place = self._move(request)
+        place = self._places.move(request) if isinstance(request, Join | Part) else None
         self._id += 1
         asked = msgspec.structs.replace(request, id=self._id)
         self._waiting[self._id] = _Asked(asked, place)
@@ -332,35 +343,16 @@ class TextSession:
             del self._waiting[next(iter(self._waiting))]
         return asked
 
-    # --- the rooms: the last one is current at once, for the next line of the same paste
-
-    def _move(self, request: Request) -> int | None:
-        """Do to the rooms what `request` will have done; give the place that its room had."""
-        if not isinstance(request, Join | Part):
-            return None
-        place = self._rooms.index(request.room) if request.room in self._rooms else None
-        if place is not None:
-            del self._rooms[place]
-        if isinstance(request, Join):
-            if len(self._rooms) >= MEMBER_ROOMS:
-                raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
-            self._rooms.append(request.room)
-        return place
-
     def _undo(self, request_id: int) -> None:
         asked = self._waiting.pop(request_id, None)
-        if asked is None or not isinstance(asked.request, Join | Part):
-            return
-        room = asked.request.room
-        if room in self._rooms:
-            self._rooms.remove(room)
-        if asked.place is not None:
-            self._rooms.insert(asked.place, room)
+        if asked is not None and isinstance(asked.request, Join | Part):
+            self._places.undo(asked.request, asked.place)
 
     # --- what the peer is told
 
     def _refuse(self, refusal: Rejected, now: float) -> None:
         self._go("refused", now)
+        self._places.entrance = ""
         self._outgoing.clear()  # whatever the rest of its datagram called for: one answer and nothing more
         if refusal.code.startswith("NICK"):
             self._outgoing.append(NICK_TAKEN.encode())  # to the letter: never with a line end
@@ -372,6 +364,7 @@ class TextSession:
             self._refuse(refusal, now)
             return
         self._undo(refusal.id)
+        self._places.entrance = ""
         self._tell_motd()
         self._tell([refusal.text])
 
@@ -388,6 +381,7 @@ class TextSession:
 
     def _joined(self, joined: Joined) -> None:
         asked = self._waiting.pop(joined.id, None)
+        self._places.entrance = ""
         self._tell_motd()
         if asked is not None and asked.place is not None:  # it was in: nobody is told of it
             self._tell([f"you are in {joined.room}"])
@@ -404,8 +398,11 @@ class TextSession:
             case Nick():
                 self._renamed(result)
             case Part():
-                place = f"you are in {self.room}" if self.room else "you are in no room"
-                self._tell([f"you have left {request.room}: {place}"])
+                current = self._places.current
+                place = f"you are in {current}" if current else "you are in no room"
+                was_in = asked is not None and asked.place is not None
+                left = f"you have left {request.room}" if was_in else f"you are not in {request.room}"
+                self._tell([f"{left}: {place}"])
             case Topic(text=None):
                 self._tell([topic_line(request.room, result)])
             case Motd():
@@ -416,7 +413,7 @@ class TextSession:
     def _renamed(self, nick: str) -> None:
         if nick == self._nick:
             self._tell([f"you are {nick} already"])
-        elif not self._rooms:  # where nobody is told of it
+        elif not self._places.current:  # where nobody is told of it
             self._tell([f"you are {nick} now"])
         self._asked = self._nick = nick
 

@@ -1,0 +1,69 @@
+"""Tests of `chat.server.talklog`: what an operator reads of the talk, of a server on a network in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from chat.server.protocol import Settings
+from tests.support import Wire
+
+if TYPE_CHECKING:
+    from twisted.logger import LogEvent
+
+ANN = ("10.0.0.1", 1001)
+
+
+class TalkLogTests(SynchronousTestCase):
+    """A server, and what it logs."""
+
+    def setUp(self) -> None:
+        """Listen to the log."""
+        self.events: list[LogEvent] = []
+        watch: Any = self.events.append
+        globalLogPublisher.addObserver(watch)
+        self.addCleanup(globalLogPublisher.removeObserver, watch)
+
+    def log(self, *lines: bytes, settings: Settings | None = None) -> list[str]:
+        """Let ann say these lines; give what the log says of them."""
+        wire = Wire(settings)
+        for line in (b"ann", *lines):
+            wire.send(ANN, line)
+            wire.clock.advance(2)  # a person types no faster
+        return [formatEvent(event) for event in self.events if "event" in event]
+
+    def fields(self, *names: str) -> list[tuple[Any, ...]]:
+        """Give these fields of every event about the talk."""
+        return [tuple(event.get(name) for name in names) for event in self.events if "event" in event]
+
+    def test_a_visit(self) -> None:
+        """Who came from where, what was said where, who is called what, who left a room, and why the chat."""
+        self.assertEqual(
+            self.log(b"hi", b"/join dev", b"/me waves", b"/topic cakes", b"/nick anna", b"/part", b"exit"),
+            [
+                "~ann joined from 10.0.0.1:1001",
+                "~ann: hi",
+                "[dev] ~ann joined from 10.0.0.1:1001",
+                "[dev] * ~ann waves",
+                "[dev] * ~ann made the topic: cakes",
+                "~ann is now anna",
+                "[dev] ~ann is now anna",
+                "[dev] ~anna parted",
+                "anna left: exit",
+            ],
+        )
+        self.assertEqual(
+            self.fields("event", "room")[-3:],
+            [("renamed", "dev"), ("parted", "dev"), ("left", None)],
+        )
+
+    def test_leaving_is_one_line(self) -> None:
+        """Who leaves the chat leaves its rooms with it."""
+        self.assertEqual(self.log(b"/join dev", b"exit")[2:], ["ann left: exit"])
+
+    def test_without_text(self) -> None:
+        """What members say stays out of the log, topics too."""
+        said = self.log(b"hi", b"/topic cakes", settings=Settings(log_text=False))
+        self.assertEqual(said[1:], ["~ann: (not logged)", "* ~ann made the topic: (not logged)"])
