@@ -1,0 +1,197 @@
+"""The server's end of DTLS: strangers prove where they are, then each has a channel.
+
+This module never does I/O. Time is an argument (but see `chat.wire.dtls_channel` for a handshake's repeats),
+randomness comes with the cookies' secret. Its law: for a peer that has not returned a cookie there is no
+state, and fewer bytes leave than came; nothing that anybody sends raises.
+
+    ClientHello ->                    listener: one OpenSSL connection for all strangers
+                <- HelloVerifyRequest with a cookie, which only the address's owner sees (RFC 6347, 4.2.1)
+    ClientHello, cookie ->            the listener's connection becomes the channel's, and it gets a new one
+                <- ServerHello ...    from here on the channel's matter
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import deque
+from contextlib import suppress
+from weakref import ref
+
+from OpenSSL import SSL
+
+from chat.wire.dtls_channel import DtlsChannel, make_context
+from chat.wire.dtls_records import (
+    MAX_DATAGRAM,
+    UNKNOWN_SESSION,
+    client_hello,
+    client_random,
+    is_dtls,
+    is_sealed,
+    split,
+)
+
+Addr = tuple[str, int] | tuple[str, int, int, int]  # as chat.server.peer has it
+
+COOKIE_SECONDS = 30.0  # one tick; a cookie is good for this and the next: 30 to 60 s
+_COOKIE_BYTES = 20  # of the HMAC: makes the answer 48 bytes, a quarter of the usual ClientHello
+MAX_HELLO = 4_096  # bytes of a ClientHello: of ours and of openssl's some 200
+LIVELY_SECONDS = 20.0  # a client that lives is heard more often: it pings after 15 s, give or take 10 %
+# In progress at once, those that never end included. More than the clients that come back after a restart at
+# 500 a second have on the way; each takes some 60 to 70 KiB.
+MAX_HANDSHAKES = 384
+ALERT_SECONDS = 1.0  # between two alerts to one address
+ALERTS_A_SECOND = 100  # in all
+
+
+class ServerChannel(DtlsChannel):
+    """The session with a peer that has proved its address; `DtlsListener` makes it."""
+
+    __slots__ = ("__weakref__", "_heard_at", "_random")
+
+    def __init__(self, connection: SSL.Connection, random: bytes, now: float) -> None:
+        self._random = random
+        self._heard_at = now
+        super().__init__(connection, now)
+
+    def receive_datagram(self, datagram: bytes, now: float) -> list[bytes]:
+        """Give the plaintexts that a datagram from the peer's address held; rubbish holds none."""
+        plaintexts = super().receive_datagram(datagram, now)
+        if plaintexts:
+            self._heard_at = now
+        return plaintexts
+
+    def yields_to(self, datagram: bytes, now: float) -> bool:
+        """Say whether the listener should be asked about a datagram from this channel's address.
+
+        Then a handshake other than this channel's begins there, and nothing that the peer has sealed came for
+        20 s: it may have started again. If the listener makes a channel of it, that takes this one's place.
+        """
+        if datagram[:1] != b"\x16" or not (self.is_over or now - self._heard_at >= LIVELY_SECONDS):
+            return False
+        hello = client_hello(datagram)
+        return hello is not None and client_random(hello) != self._random
+
+    def give_up(self) -> None:
+        """End at once and without a word: the place is needed."""
+        self._outgoing.clear()
+        self._end()
+
+
+class DtlsListener:
+    """Takes what unknown addresses send until they have proved where they are; then they have a channel.
+
+    `key` and `certificate` are PEM (P-256); `secret` is 32 bytes that nobody can guess, new for each start.
+    Raises `ValueError` if key and certificate are none, or do not fit.
+    """
+
+    def __init__(self, key: bytes, certificate: bytes, secret: bytes) -> None:
+        self._cookies = _Cookies(secret)
+        self._context = make_context(key, certificate)
+        self._context.set_cookie_generate_callback(lambda _: self._cookies.make())
+        self._context.set_cookie_verify_callback(lambda _, cookie: self._cookies.is_good(cookie))
+        self._connection = self._listen()
+        self._alerts = _AlertLimit()
+        self._handshakes: deque[ref[ServerChannel]] = deque()
+        self._outgoing: list[tuple[bytes, Addr]] = []
+
+    def is_mine(self, datagram: bytes) -> bool:
+        """Say by its first bytes whether a stranger's datagram is for this door and not the plain one."""
+        return is_dtls(datagram)
+
+    def receive_datagram(self, datagram: bytes, addr: Addr, now: float) -> ServerChannel | None:
+        """Give the channel that this datagram has proved; None: the handshake goes on, or it was rubbish.
+
+        A channel has datagrams to send from its first moment, and holds no plaintext yet.
+        """
+        if len(datagram) > MAX_HELLO:
+            return None
+        hello = client_hello(datagram)
+        if hello is None:
+            if any(map(is_sealed, split(datagram))) and self._alerts.allow(addr, now):
+                self._outgoing.append((UNKNOWN_SESSION, addr))
+            return None
+        connection = self._connection
+        self._cookies.turn_to(addr, now)
+        connection.bio_write(hello)
+        try:
+            connection.DTLSv1_listen()
+        except SSL.Error:  # no good cookie, or rubbish: then there is no answer. The next one begins afresh
+            self._answer(connection, addr)
+            return None
+        self._connection = self._listen()
+        channel = ServerChannel(connection, client_random(hello), now)
+        self._count(channel)
+        return channel
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, Addr]]:  # noqa: ARG002
+        """Give the answers to unproven peers, and forget them: fewer bytes than they have sent."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def _listen(self) -> SSL.Connection:
+        connection = SSL.Connection(self._context)
+        connection.set_accept_state()
+        connection.set_ciphertext_mtu(MAX_DATAGRAM)
+        return connection
+
+    def _answer(self, connection: SSL.Connection, addr: Addr) -> None:
+        """Queue the challenge, 48 bytes for the 59 that any ClientHello has at least."""
+        with suppress(SSL.WantReadError):  # it was not worth one
+            self._outgoing.append((connection.bio_read(MAX_HELLO), addr))
+
+    def _count(self, channel: ServerChannel) -> None:
+        """Take note of a handshake; give the oldest up where there are too many."""
+        self._handshakes.append(ref(channel))
+        if len(self._handshakes) <= MAX_HANDSHAKES:
+            return
+        known = filter(None, [one() for one in self._handshakes])
+        going_on = [one for one in known if not one.is_up and not one.is_over]
+        for oldest in going_on[:-MAX_HANDSHAKES]:
+            oldest.give_up()
+        self._handshakes = deque(map(ref, going_on[-MAX_HANDSHAKES:]))
+
+
+class _Cookies:
+    """What an address must send back. OpenSSL asks in a callback that is told nothing: first `turn_to`."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._address = b""
+        self._tick = 0
+
+    def turn_to(self, addr: Addr, now: float) -> None:
+        """Speak of this address at this time from now on."""
+        scope = addr[3] if len(addr) == 4 else 0
+        self._address = f"{addr[0]}%{scope}:{addr[1]}".encode()
+        self._tick = int(now // COOKIE_SECONDS)
+
+    def make(self) -> bytes:
+        """Give the address's cookie."""
+        return self._cookie(self._tick)
+
+    def is_good(self, cookie: bytes) -> bool:
+        """Say whether it is the address's, of this tick or the one before."""
+        return any(hmac.compare_digest(cookie, self._cookie(self._tick - age)) for age in (0, 1))
+
+    def _cookie(self, tick: int) -> bytes:
+        content = b"%d %s" % (tick, self._address)
+        return hmac.digest(self._secret, content, "sha256")[:_COOKIE_BYTES]
+
+
+class _AlertLimit:
+    """Who is told that its session is not known: each address once a second, 100 a second in all."""
+
+    def __init__(self) -> None:
+        self._told: dict[Addr, float] = {}  # at most 100, the oldest first
+
+    def allow(self, addr: Addr, now: float) -> bool:
+        """Say whether this address may be told now; then it has been."""
+        while self._told:
+            oldest = next(iter(self._told))
+            if now - self._told[oldest] < ALERT_SECONDS:
+                break
+            del self._told[oldest]
+        if addr in self._told or len(self._told) >= ALERTS_A_SECOND:
+            return False
+        self._told[addr] = now
+        return True

@@ -1,0 +1,122 @@
+"""What the tests of DTLS share: keys, a server's door, a client on a path, both ends brought together."""
+
+from __future__ import annotations
+
+import datetime
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
+
+from chat.wire.dtls import Addr, DtlsListener, ServerChannel
+from chat.wire.dtls_channel import make_context
+from chat.wire.dtls_client import DtlsClient
+
+NED: Addr = ("10.0.0.1", 40_000)
+EVE: Addr = ("10.0.0.66", 40_000)
+SECRET = b"the secret of a server's cookies"
+
+
+def make_certificate(key: ec.EllipticCurvePrivateKey, name: str = "udpchat", padding: int = 0) -> bytes:
+    """Give a self-signed certificate (PEM), with so many bytes that nobody needs; it ran out long ago."""
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC))
+        .not_valid_after(datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC))
+    )
+    if padding:
+        oid = x509.ObjectIdentifier("1.3.6.1.4.1.55555.1")
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, bytes(padding)), critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Give a private key as PEM."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+@cache
+def pair(name: str) -> tuple[bytes, bytes]:
+    """Give the key and the certificate of somebody, PEM: the same for the same name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key_pem(key), make_certificate(key, name)
+
+
+@cache
+def client_context() -> SSL.Context:
+    """Give what clients are made with."""
+    return make_context(*pair("client"))
+
+
+def new_client(now: float = 0.0) -> DtlsClient:
+    """Give a client whose handshake begins."""
+    return DtlsClient(client_context(), now)
+
+
+class Door:
+    """A server's side: what comes from a known address is its channel's, all else the listener's."""
+
+    def __init__(self, listener: DtlsListener | None = None) -> None:
+        self.listener = listener or DtlsListener(*pair("server"), SECRET)
+        self.channels: dict[Addr, ServerChannel] = {}
+        self.made: list[Addr] = []  # one for each channel there ever was
+        self.heard: list[tuple[bytes, Addr]] = []
+
+    def receive(self, datagram: bytes, addr: Addr, now: float) -> list[tuple[bytes, Addr]]:
+        """Take a datagram; give what leaves for it."""
+        channel = self.channels.get(addr)
+        if channel is not None and not channel.yields_to(datagram, now):
+            self.heard += [(plaintext, addr) for plaintext in channel.receive_datagram(datagram, now)]
+        elif self.listener.is_mine(datagram):
+            channel = self.listener.receive_datagram(datagram, addr, now)
+            if channel is not None:
+                self.channels[addr] = channel
+                self.made.append(addr)
+        return self.listener.datagrams_to_send(now) + self.collect(addr, now)
+
+    def collect(self, addr: Addr, now: float) -> list[tuple[bytes, Addr]]:
+        """Give what an address's channel has to send; forget it if it is over."""
+        channel = self.channels.get(addr)
+        if channel is None:
+            return []
+        if channel.is_over:
+            del self.channels[addr]
+        return [(datagram, addr) for datagram in channel.datagrams_to_send(now)]
+
+
+def to_and_fro(client: DtlsClient, door: Door, addr: Addr = NED, now: float = 0.0) -> list[bytes]:
+    """Carry datagrams until none is left, nothing is lost; give the plaintexts that the client got."""
+    got = []
+    while datagrams := client.datagrams_to_send(now):
+        for datagram in datagrams:
+            for answer, to in door.receive(datagram, addr, now):
+                if to == addr:
+                    got += client.receive_datagram(answer, now)
+    return got
+
+
+def connected(addr: Addr = NED, now: float = 0.0) -> tuple[DtlsClient, ServerChannel, Door]:
+    """Give both ends of a session that is up, and the server's door."""
+    door, client = Door(), new_client(now)
+    to_and_fro(client, door, addr, now)
+    return client, door.channels[addr], door
+
+
+def proving(door: Door, addr: Addr = NED, now: float = 0.0) -> tuple[DtlsClient, bytes]:
+    """Give a client that was told its cookie, and its ClientHello with it, which has not been sent."""
+    client = new_client(now)
+    (hello,) = client.datagrams_to_send(now)
+    ((challenge, _),) = door.receive(hello, addr, now)
+    client.receive_datagram(challenge, now)
+    (proof,) = client.datagrams_to_send(now)
+    return client, proof
