@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import random
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -229,6 +232,14 @@ class Failing(SSL.Connection):
         raise SSL.Error if self.failures >= 0 else SSL.WantReadError
 
 
+class Nameless(Failing):
+    """A connection whose other end has a key that OpenSSL can check and `cryptography` does not know."""
+
+    def get_peer_certificate(self, **_: Any) -> Any:
+        """Fail as `cryptography` does."""
+        raise UnsupportedAlgorithm("a curve of its own")
+
+
 class ErrorTests(SynchronousTestCase):
     """OpenSSL says that something failed, and not whether that is the end."""
 
@@ -286,6 +297,17 @@ class IdentityTests(SynchronousTestCase):
         to_and_fro(client, door)
         self.assertTrue(client.is_up)
         self.assertIsNone(door.channels[NED].peer_fingerprint)
+
+    def test_a_key_of_an_unusual_kind(self) -> None:
+        """One that cannot sign is none for us; who has one that nobody can name does not come in."""
+        key = x25519.X25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        self.assertRaises(ValueError, make_context, key, pair("server")[1])
+        channel = DtlsChannel(Nameless(0), 0.0)
+        self.assertEqual(channel.receive_datagram(record(22, 1, bytes(40)), 0.0), [])
+        self.assertTrue(channel.is_over)
+        self.assertFalse(channel.is_up)
 
     def test_weak_ciphers(self) -> None:
         """A client that has no modern cipher is refused."""

@@ -19,6 +19,12 @@ import hashlib
 from contextlib import suppress
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509 import Certificate, load_pem_x509_certificate
 from OpenSSL import SSL, crypto
 
 from chat.wire.dtls_records import (
@@ -66,10 +72,13 @@ def make_context(key: bytes, certificate: bytes) -> SSL.Context:
     context.set_cipher_list(_CIPHERS)
     context.set_verify(SSL.VERIFY_PEER, _take_any)
     try:
-        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, key))
-        context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, certificate))
+        private = load_pem_private_key(key, password=None)
+        if not isinstance(private, EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey):
+            raise TypeError("a key that no client can check")
+        context.use_privatekey(private)
+        context.use_certificate(load_pem_x509_certificate(certificate))
         context.check_privatekey()
-    except (SSL.Error, crypto.Error) as error:
+    except (SSL.Error, TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise ValueError("no private key and certificate that fit each other") from error
     return context
 
@@ -79,15 +88,12 @@ def fingerprint(certificate: bytes) -> bytes:
 
     Raises `ValueError` if it is none.
     """
-    try:
-        return _fingerprint(crypto.load_certificate(crypto.FILETYPE_PEM, certificate))
-    except crypto.Error as error:
-        raise ValueError("no certificate") from error
+    return _fingerprint(load_pem_x509_certificate(certificate))
 
 
-def _fingerprint(certificate: crypto.X509) -> bytes:
-    public_key = crypto.dump_publickey(crypto.FILETYPE_ASN1, certificate.get_pubkey())
-    return hashlib.sha256(public_key).digest()
+def _fingerprint(certificate: Certificate) -> bytes:
+    key = certificate.public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
 def _take_any(_: SSL.Connection, __: crypto.X509, ___: int, ____: int, _____: int) -> bool:
@@ -206,9 +212,13 @@ class DtlsChannel:
 
     def _come_up(self, connection: SSL.Connection) -> None:
         self._drain(connection)
-        certificate = connection.get_peer_certificate()
-        if certificate is not None:
-            self.peer_fingerprint = _fingerprint(certificate)
+        try:
+            certificate = connection.get_peer_certificate(as_cryptography=True)
+            if certificate is not None:
+                self.peer_fingerprint = _fingerprint(certificate)
+        except (ValueError, UnsupportedAlgorithm):  # a key that OpenSSL can check and nobody else can name
+            self._end()
+            return
         self.is_up = True
         self._due = None
 
