@@ -76,6 +76,8 @@ class Network:
     def __init__(self, heap: Heap, rng: random.Random, trace: Trace) -> None:
         self.sent = 0
         self.lost = 0
+        self.under_way = 0
+        self.last_sent = 0.0
         self.rule: Callable[[Addr, Addr, bytes], Fate] = lambda *_: Fate.PASS  # for tests with a script
         self.held: list[tuple[Addr, Addr, bytes]] = []
         self.too_large: list[tuple[Addr, int]] = []  # nobody may ever send such
@@ -110,6 +112,7 @@ class Network:
     def send(self, source: Addr, target: Addr, datagram: bytes) -> None:
         """Take a datagram: it arrives once, twice, late, spoiled or never."""
         self.sent += 1
+        self.last_sent = self._heap.now
         fate = self.rule(source, target, datagram)
         if fate is Fate.HOLD:
             self.held.append((source, target, datagram))
@@ -132,7 +135,8 @@ class Network:
                     continue  # a plain one has UDP's checksum alone, so the kernel drops it
                 copy = self._spoil(datagram)
             time = self._heap.now + path.time(rng)
-            self._heap.at(time, partial(self._arrive, source, target, copy))
+            self.under_way += 1
+            self._heap.at(time, partial(self._arrives, source, target, copy))
 
     def release(self) -> None:
         """Let what was held arrive."""
@@ -144,6 +148,10 @@ class Network:
         place = self._rng.randrange(len(datagram))
         other = datagram[place] ^ self._rng.randrange(1, 256)
         return datagram[:place] + bytes((other,)) + datagram[place + 1 :]
+
+    def _arrives(self, source: Addr, target: Addr, datagram: bytes) -> None:
+        self.under_way -= 1
+        self._arrive(source, target, datagram)
 
     def _arrive(self, source: Addr, target: Addr, datagram: bytes) -> None:
         receive = self._bound.get(target)

@@ -23,6 +23,8 @@ from tests.stub_channel import TEXT, open_sealed
 
 START = 1_700_000_000.0  # what the wall clock says at the beginning
 HOUR = 3_600.0
+STILL_SECONDS = 0.1  # with nothing sent: more than sessions hold frames back for
+NEWS_SECONDS = 10.0  # to wait for such a moment at most: pings alone leave many
 DOINGS = (
     "say",
     "say",
@@ -122,6 +124,7 @@ class World:
                 self.heap.run_until(self.scenario.seconds)
                 self._calm_down()
                 self.heap.run_until(self.scenario.seconds + self.scenario.calm)
+                self._let_news_arrive()
                 self._finish()
             except Violation as violation:
                 raise self.failed(str(violation)) from violation
@@ -291,6 +294,26 @@ class World:
         self.server.start()
         for program in self.programs:
             program.wake()
+
+    def _let_news_arrive(self) -> None:
+        """Run on while something is under way: the server may have told of a change at the last moment."""
+        latest = self.heap.now + NEWS_SECONDS
+        while self.heap.now < latest and not self._is_still():
+            self.heap.run_until(self.heap.now + STILL_SECONDS)
+
+    def _is_still(self) -> bool:
+        network = self.network
+        rosters = [
+            roster
+            for program in self.programs
+            for room in program.wanted
+            if (roster := program.session.roster(room)) is not None
+        ]
+        return (
+            not network.under_way
+            and network.last_sent <= self.heap.now - STILL_SECONDS
+            and all(roster.next_timeout() is None for roster in rosters)
+        )
 
     def _finish(self) -> None:
         if self.network.too_large:
