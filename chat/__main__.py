@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 from chat import __version__
 from chat.client.address import AddressError, Place, parse_place
 from chat.client.loop import install, run
-from chat.client.protocol import check_nick
-from chat.client.script import EXIT_FAILED, run_script
+from chat.client.plain import check_nick
+from chat.client.plain_script import EXIT_FAILED, run_script
 from chat.errors import RequestRejected
 
 _USAGE = "udpchat --plain [HOST[:PORT]] [--nick NAME]"
@@ -91,7 +91,7 @@ def _script_visit(reactor: AsyncioSelectorReactor, place: Place, nick: str) -> D
 
 def _terminal_visit(reactor: AsyncioSelectorReactor, place: Place | None, nick: str) -> Deferred[int]:
     # not at the top: prompt_toolkit takes longer to load than a script takes to run
-    from chat.client.terminal import Terminal
+    from chat.client.plain_terminal import Terminal
 
     return Deferred.fromFuture(asyncio.ensure_future(Terminal(reactor, place, nick).visit()))
 

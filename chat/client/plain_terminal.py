@@ -22,7 +22,7 @@ from chat.client.address import (
     parse_port,
     resolve,
 )
-from chat.client.protocol import PlainClient, says_goodbye
+from chat.client.plain import PlainClient, says_goodbye
 from chat.errors import RequestRejected
 from chat.wire.lines import NICK_TAKEN
 

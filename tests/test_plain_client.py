@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from chat.client.address import AddressError, Place, Server
-from chat.client.protocol import NEXT, PlainClient, State, check_line, check_nick, says_goodbye
+from chat.client.plain import NEXT, PlainClient, State, check_line, check_nick, says_goodbye
 from chat.errors import RequestRejected
 from chat.safety import clean_text
 from tests.bare_servers import Addr, Cable, EchoingServer, SilentServer

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chat.client.address import Place, Server, resolve
-from chat.client.protocol import PlainClient, State, check_line, says_goodbye
+from chat.client.plain import PlainClient, State, check_line, says_goodbye
 from chat.commands import parse_command
 from chat.errors import RequestRejected
 from chat.messages import TEXT_BYTES, Kind, Say

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.client.address import Place, Server
-from chat.client.script import (
+from chat.client.plain_script import (
     EXIT_FAILED,
     EXIT_NOT_CONFIRMED,
     EXIT_OK,
