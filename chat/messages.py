@@ -33,7 +33,7 @@ NAMES_PAGE = 64  # nicks in one page of a roster: at most 64 * (64 + 4) bytes, a
 ROOMS_PAGE = 64  # rooms in one page of the list of rooms
 RESULT_BYTES = 1_024  # of a page's rows or of another result, as frames write them: it fits one datagram
 FETCH_LIMIT = 256  # entries in one answer: half of what a room keeps in memory
-IN_FLIGHT = 8  # requests of one session without a reply (RFC 8085, section 3.1.2: bound what is not answered)
+IN_FLIGHT = 8  # requests of one session without a reply: RFC 8085 wants a window, QUIC begins with 10
 MEMBER_ROOMS = 20  # that one is in: a Pong names them all in one datagram, up to 53 bytes each
 WAIT_SECONDS = 86_400.0  # that a server may ask for: after a day people have given up anyway
 

@@ -49,7 +49,7 @@ class SendingTests(SynchronousTestCase):
         self.add(4)
         self.assertEqual(self.due(), [(1, 0, False), (2, 1, False), (3, 1, False), (4, 1, False)])
         for n in (1, 3, 4):
-            self.assertTrue(self.box.settle(n, 10 + n))
+            self.box.settle(n, 10 + n)
         self.add(1)
         self.assertEqual(self.due(), [(5, 3, False)])
         self.box.settle(2, 12)
@@ -119,10 +119,12 @@ class SendingTests(SynchronousTestCase):
     def test_settled_once(self) -> None:
         """The second answer to a text is none; nor is one to what was never said."""
         self.add(1)
-        self.assertTrue(self.box.settle(1, 7))
-        self.assertFalse(self.box.settle(1, 7))
-        self.assertFalse(self.box.settle(2))
-        self.assertEqual(len(self.box), 0)
+        self.add(1)
+        self.box.settle(1, 7)
+        self.box.settle(1, 8)
+        self.box.settle(3, 9)
+        self.assertEqual(len(self.box), 1)
+        self.assertEqual(self.box.lost("r", 0, 9), [(1, 7)])
 
     def test_a_new_session(self) -> None:
         """All that is unsettled is sent again in its order, as if it never had been."""
@@ -173,7 +175,7 @@ class SendingTests(SynchronousTestCase):
                 open_.add(said)
             elif what == "settle" and sent & open_:
                 n = sorted(sent & open_)[number % len(sent & open_)]
-                self.assertTrue(box.settle(n, n * 10))
+                box.settle(n, n * 10)
                 open_.discard(n)
             elif what == "put off" and sent & open_:
                 box.put_off(sorted(sent & open_)[number % len(sent & open_)], now + number)

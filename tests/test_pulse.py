@@ -46,7 +46,7 @@ class PulseTests(SynchronousTestCase):
         return now
 
     def test_quiet(self) -> None:
-        """Every 15 s without another answer there is a ping; an answer to anything puts it off."""
+        """Every 7 s without another answer there is a ping; an answer to anything puts it off."""
         self.assertEqual(self.pulse.next_timeout(), 100.0 + QUIET_SECONDS)
         self.pulse.answered(110.0)
         self.assertEqual(self.pulse.next_timeout(), 110.0 + QUIET_SECONDS)

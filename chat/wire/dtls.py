@@ -35,7 +35,7 @@ Addr = tuple[str, int] | tuple[str, int, int, int]  # as chat.server.peer has it
 COOKIE_SECONDS = 30.0  # one tick; a cookie is good for this and the next: 30 to 60 s
 _COOKIE_BYTES = 20  # of the HMAC: makes the answer 48 bytes, a quarter of the usual ClientHello
 MAX_HELLO = 4_096  # bytes of a ClientHello: of ours and of openssl's some 200
-LIVELY_SECONDS = 20.0  # a client that lives is heard more often: it pings after 15 s, give or take 10 %
+LIVELY_SECONDS = 20.0  # a client that lives is heard more often: it pings after 7 s, give or take 10 %
 # In progress at once, those that never end included. More than the clients that come back after a restart at
 # 500 a second have on the way; each takes some 60 to 70 KiB.
 MAX_HANDSHAKES = 384

@@ -91,16 +91,13 @@ class Outbox:
             (text.again_at for text in self._texts.values() if text.again_at is not None), default=None
         )
 
-    def settle(self, n: int, seq: int = 0) -> bool:
-        """Take the answer to text `n`: its position, or 0 if it is refused. False: it was settled before."""
+    def settle(self, n: int, seq: int = 0) -> None:
+        """Take the answer to text `n`: its position, or 0 if it is refused; a second one does nothing."""
         text = self._texts.pop(n, None)
-        if text is None:
-            return False
-        if seq:
+        if text is not None and seq:
             self._accepted[text.room, seq] = n
             if len(self._accepted) > REMEMBERED:
                 del self._accepted[next(iter(self._accepted))]
-        return True
 
     def put_off(self, n: int, until: float) -> None:
         """Send text `n` again at `until`: the server could not take it yet."""

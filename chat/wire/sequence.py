@@ -13,11 +13,10 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from chat.errors import RequestRejected
-from chat.messages import Entry
+from chat.messages import FETCH_LIMIT, IN_FLIGHT, Entry
 
 NOWHERE = -1  # where a range stands before its first Joined: below every position, so nothing fits
 WAITING = 512  # entries kept aside (half a megabyte; the rest is fetched again), own texts not yet shown
-FETCH_LIMIT = 256  # entries in one answer: the most that a scroll-back asks for and keeps aside
 REMEMBERED = 512  # positions shown last: an Accepted is late by a round trip, not by hundreds of entries
 
 FETCH_DELAY_LEAST = 0.02  # what comes this much later was overtaken, not lost (SRT's floor)
@@ -37,7 +36,6 @@ RTO_JITTER = 0.1  # up or down: whom one outage stopped shall not repeat togethe
 DOUBLINGS = 8  # 100 ms doubled so often is above 15 s: more would only overflow
 SMOOTHING, VARIATION_SMOOTHING = 1 / 8, 1 / 4  # RFC 6298, 2.3: alpha and beta
 
-IN_FLIGHT = 8  # RFC 8085, 3.1 wants a window; QUIC begins with 10 datagrams (RFC 9002, 7.2)
 REPLY_CACHE = 64  # replies a server keeps: an id so far above an unanswered one could push its reply out
 QUEUED = 1_000  # requests that wait for their turn: a long paste, one megabyte at most
 
