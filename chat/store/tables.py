@@ -1,0 +1,333 @@
+"""A store's tables in one SQLite file: what is asked of them, in plain functions that wait for the disk.
+
+Whoever owns a `Tables` calls it from one thread at a time. Nothing here knows of Deferreds or of who is
+subscribed. What is written is written in transactions, and is on the disk when `append` returns: the journal
+is SQLite's write-ahead log, synchronous=FULL (https://sqlite.org/wal.html, https://sqlite.org/pragma.html).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from chat.errors import StoreError
+from chat.messages import Appended, AppendResult, Draft, Entry, Fact, Heads, Kind, Page, Repeat, Stale
+from chat.store.interface import READ_LIMIT, begin_run
+
+SCHEMA = 1  # what this release writes, in the file's user_version
+BUSY_SECONDS = 5.0  # to wait for another program that has the file locked (a backup, somebody's sqlite3)
+KEPT_ROOMS = 10_000
+KEPT_RESULTS = 16  # a client: more than the 8 requests that one may have in flight
+WAL_PAGES = 1_000  # of 4 KiB, after which SQLite copies them into the file: its own default
+TRIM_AT_ONCE = 1_000  # entries: some 5 ms, so that no append waits longer for a trimming
+
+_TABLES = """
+CREATE TABLE run (base INTEGER NOT NULL);
+CREATE TABLE rooms (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+    floor INTEGER NOT NULL, head INTEGER NOT NULL, count INTEGER NOT NULL
+);
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY, room INTEGER NOT NULL, back INTEGER NOT NULL, at INTEGER NOT NULL,
+    kind TEXT NOT NULL, nick TEXT NOT NULL, verified INTEGER NOT NULL, text TEXT NOT NULL,
+    client BLOB NOT NULL, n INTEGER NOT NULL
+);
+CREATE INDEX entries_of_rooms ON entries (room, seq);
+CREATE TABLE clients (
+    id BLOB PRIMARY KEY, number INTEGER NOT NULL, used INTEGER NOT NULL, results BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX clients_by_use ON clients (used);
+"""
+_ENTRY = "seq, back, at, kind, nick, verified, text"
+
+
+class _Room(msgspec.Struct):
+    id: int
+    floor: int
+    head: int
+    count: int  # of the entries that are kept
+
+
+class _Result(msgspec.Struct, array_like=True):
+    """Where a text went, and a hash of it: the text itself may be long gone from its room."""
+
+    n: int
+    seq: int
+    what: bytes
+
+
+_Results = list[_Result]
+_decode_results = msgspec.msgpack.Decoder(_Results).decode
+_encode_results = msgspec.msgpack.Encoder().encode
+
+
+@contextmanager
+def told_plainly(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into `StoreError`, which names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
+
+
+class Tables:
+    """The tables in the file at `path`, made if there are none. `at` is the time, in seconds since 1970.
+
+    With `is_reader` they are only read, beside another `Tables` of this process that writes. Another program
+    may have the file locked for `patience` seconds. Raises `StoreError` for a file that cannot be used: no
+    database, another program's, of a newer release.
+    """
+
+    def __init__(
+        self, path: Path, at: float, *, is_reader: bool = False, patience: float = BUSY_SECONDS
+    ) -> None:
+        self._path = path
+        self._rooms: dict[str, _Room] = {}
+        self._made = 0  # rooms, in the transaction that is under way
+        with told_plainly(path):
+            # a pool's thread may be another than the one that opens: calls never overlap all the same
+            self._connection = sqlite3.connect(
+                path, patience, isolation_level=None, check_same_thread=False, cached_statements=64
+            )
+            try:
+                self._prepare(at, is_reader)
+            except BaseException:
+                self._connection.close()
+                raise
+        self._is_reader = is_reader
+
+    def _prepare(self, at: float, is_reader: bool) -> None:
+        ask = self._connection.execute
+        if is_reader:
+            ask("PRAGMA query_only = ON")
+            return
+        (schema,) = ask("PRAGMA user_version").fetchone()
+        (tables,) = ask("SELECT count(*) FROM sqlite_master").fetchone()
+        if schema > SCHEMA:
+            raise StoreError(f"{self._path} is of a newer udpchat: its schema is {schema}, not {SCHEMA}")
+        if not schema and tables:
+            raise StoreError(f"{self._path} is another program's database")
+        ask("PRAGMA journal_mode = WAL")
+        ask("PRAGMA synchronous = FULL")
+        ask(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        if not schema:
+            with self._transaction():
+                for statement in filter(str.strip, _TABLES.split(";")):
+                    ask(statement)
+                ask("INSERT INTO run VALUES (?)", (begin_run(at, 0),))
+                ask(f"PRAGMA user_version = {SCHEMA}")
+        (self.base,) = ask("SELECT base FROM run").fetchone()
+        for name, *fields in ask("SELECT name, id, floor, head, count FROM rooms"):
+            self._rooms[name] = _Room(*fields)
+        self._newest = begin_run(at, max((room.head for room in self._rooms.values()), default=0))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with told_plainly(self._path):
+            self._connection.close()
+
+    # --- writing
+
+    def append(
+        self, drafts: Sequence[tuple[Draft, int]], at: float
+    ) -> list[tuple[AppendResult | StoreError, Fact | None]]:
+        """Write drafts, each with the number that its caller believes to be the client's last, all at once.
+
+        Gives what `Store.append` answers for each (or fails with), and the fact if one was written. Raises
+        `StoreError` if the disk takes nothing: then nothing of it was written.
+        """
+        with told_plainly(self._path):
+            touched: dict[str, _Room] = {}
+            self._made = 0
+            with self._transaction():
+                outcomes = [self._append(draft, last, at, touched) for draft, last in drafts]
+                self._connection.executemany(
+                    "UPDATE rooms SET head = ?, count = ? WHERE id = ?",
+                    [(room.head, room.count, room.id) for room in touched.values()],
+                )
+            self._rooms |= touched
+            return outcomes
+
+    def _append(
+        self, draft: Draft, last: int, at: float, touched: dict[str, _Room]
+    ) -> tuple[AppendResult | StoreError, Fact | None]:
+        results: _Results = []
+        what = b""
+        if draft.n:
+            number, results = self._client(draft.client)
+            what = _hash(draft)
+            if draft.n <= number:
+                known = next((result for result in results if result.n == draft.n), None)
+                return Repeat(0) if known is None else Repeat(known.seq, known.what == what), None
+            if number != last:
+                return Stale(number), None
+        room = touched.get(draft.room) or self._touch(draft.room, touched)
+        if room is None:
+            return StoreError("there are too many rooms"), None
+        fact = self._write(draft, room, int(at * 1000))
+        if draft.n:
+            results = [*results, _Result(draft.n, fact.entry.seq, what)][-KEPT_RESULTS:]
+            self._connection.execute(
+                "INSERT OR REPLACE INTO clients VALUES (?, ?, ?, ?)",
+                (draft.client, draft.n, int(at), _encode_results(results)),
+            )
+        return Appended(fact.entry.seq), fact
+
+    def _client(self, client: bytes) -> tuple[int, _Results]:
+        ask = "SELECT number, results FROM clients WHERE id = ?"
+        row = self._connection.execute(ask, (client,)).fetchone()
+        return (0, []) if row is None else (row[0], _decode_results(row[1]))
+
+    def _touch(self, name: str, touched: dict[str, _Room]) -> _Room | None:
+        """Give a copy of a room, to be changed in this transaction; None: it would be one too many."""
+        known = self._rooms.get(name)
+        if known is not None:
+            room = _Room(known.id, known.floor, known.head, known.count)
+        elif len(self._rooms) + self._made >= KEPT_ROOMS:
+            return None
+        else:
+            made = self._connection.execute(
+                "INSERT INTO rooms (name, floor, head, count) VALUES (?, ?, ?, 0)",
+                (name, self.base, self.base),
+            )
+            room = _Room(made.lastrowid or 0, self.base, self.base, 0)
+            self._made += 1
+        touched[name] = room
+        return room
+
+    def _write(self, draft: Draft, room: _Room, at: int) -> Fact:
+        self._newest += 1  # and never back, whatever becomes of the transaction
+        entry = Entry(
+            room=draft.room,
+            seq=self._newest,
+            back=self._newest - room.head,
+            at=at,
+            kind=draft.kind,
+            nick=draft.nick,
+            verified=draft.verified,
+            text=draft.text,
+        )
+        self._connection.execute(
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                entry.seq, room.id, entry.back, at, draft.kind.value, draft.nick, draft.verified, draft.text,
+                draft.client, draft.n,
+            ),
+        )  # fmt: skip
+        room.head = entry.seq
+        room.count += 1
+        return Fact(draft.client, draft.n, entry, room.floor)
+
+    # --- reading
+
+    def read(self, room: str, after: int | None, before: int | None, limit: int, base: int) -> Page:
+        """Give what `Store.read` promises; `base` is floor and head of a room in which nobody spoke."""
+        limit = min(limit, READ_LIMIT)
+        ask = self._connection.execute
+        with told_plainly(self._path), self._transaction("DEFERRED"):
+            found = ask("SELECT id, floor, head FROM rooms WHERE name = ?", (room,)).fetchone()
+            if found is None:
+                return Page(base, base, ())
+            number, floor, head = found
+            order = "DESC" if after is None else "ASC"
+            rows = ask(
+                f"SELECT {_ENTRY} FROM entries WHERE room = ? AND seq > ? AND seq < ?"  # noqa: S608  (constants)
+                f" ORDER BY seq {order} LIMIT ?",
+                (number, -1 if after is None else after, head + 1 if before is None else before, limit),
+            ).fetchall()
+        if after is None:
+            rows.reverse()
+        return Page(floor, head, tuple(_entry(room, row) for row in rows))
+
+    def heads(self) -> Heads:
+        """Give what `Store.heads` promises."""
+        return Heads(self.base, {name: (room.floor, room.head) for name, room in self._rooms.items()})
+
+    def facts(self, after: int, limit: int) -> list[Fact]:
+        """Give the kept facts above a position, over all rooms, in order."""
+        names = {room.id: name for name, room in self._rooms.items()}
+        with told_plainly(self._path):
+            rows = self._connection.execute(
+                f"SELECT {_ENTRY}, room, client, n FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608
+                (after, limit),
+            ).fetchall()
+        facts = []
+        for *entry, room, client, n in rows:
+            name = names[room]
+            facts.append(Fact(client, n, _entry(name, entry), self._rooms[name].floor))
+        return facts
+
+    # --- forgetting
+
+    def trim(self, entries: int, at: float, days: float, client_days: float) -> bool:
+        """Forget one room's oldest entries beyond `entries` or older than `days`: at most 1,000 of them.
+
+        Clients that have said nothing for `client_days` are forgotten with their numbers. Says whether there
+        is more to forget.
+        """
+        oldest = int((at - days * 86_400) * 1000)
+        with told_plainly(self._path):
+            self._connection.execute("DELETE FROM clients WHERE used < ?", (int(at - client_days * 86_400),))
+            for room in self._rooms.values():
+                excess = min(self._excess(room, entries, oldest), TRIM_AT_ONCE)
+                if excess > 0:
+                    self._forget(room, excess)
+                    return True
+        return False
+
+    def _excess(self, room: _Room, entries: int, oldest: int) -> int:
+        """Give how many of a room's entries are too many or too old."""
+        ask = self._connection.execute
+        too_many = max(room.count - entries, 0)
+        first = ask(
+            "SELECT at FROM entries WHERE room = ? ORDER BY seq LIMIT 1 OFFSET ?", (room.id, too_many)
+        ).fetchone()
+        if first is None or first[0] >= oldest:
+            return too_many
+        rows = ask(
+            "SELECT at FROM entries WHERE room = ? ORDER BY seq LIMIT ? OFFSET ?",
+            (room.id, TRIM_AT_ONCE, too_many),
+        )
+        for (at,) in rows:
+            if at >= oldest:
+                break
+            too_many += 1
+        return too_many
+
+    def _forget(self, room: _Room, count: int) -> None:
+        (floor,) = self._connection.execute(
+            "SELECT seq FROM entries WHERE room = ? ORDER BY seq LIMIT 1 OFFSET ?", (room.id, count - 1)
+        ).fetchone()
+        with self._transaction():
+            self._connection.execute("DELETE FROM entries WHERE room = ? AND seq <= ?", (room.id, floor))
+            self._connection.execute(
+                "UPDATE rooms SET floor = ?, count = ? WHERE id = ?", (floor, room.count - count, room.id)
+            )
+        room.floor = floor
+        room.count -= count
+
+    @contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        self._connection.execute(f"BEGIN {kind}")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # SQLite has rolled back already where it could not go on
+                self._connection.execute("ROLLBACK")
+            raise
+
+
+def _entry(room: str, row: Sequence[object]) -> Entry:
+    seq, back, at, kind, nick, verified, text = row
+    return Entry(room, seq, back, at, Kind(kind), nick, bool(verified), text)  # type: ignore[arg-type]
+
+
+def _hash(draft: Draft) -> bytes:
+    content = msgspec.msgpack.encode((draft.room, draft.kind, draft.text))
+    return hashlib.blake2b(content, digest_size=8).digest()
