@@ -312,8 +312,8 @@ class TidyTests(_Case):
 
     def test_old_and_many(self) -> None:
         """Age and count together: the bound of a step holds for both."""
-        self.fill_at_once(2_500)
-        store = self.open(entries=2_000, days=1.0)
+        self.fill_at_once(2 * TRIM_AT_ONCE + 100)
+        store = self.open(entries=2 * TRIM_AT_ONCE, days=1.0)
         self.now += 2 * DAY
         self.assertEqual(self.tidy(store), 4)
         self.assertEqual(self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT)).entries, ())

@@ -114,7 +114,7 @@ class SqliteStore:
         return self._closing
 
     def tidy(self) -> Deferred[bool]:
-        """Forget what is too much or too old, 1,000 entries at most. True: there is more of it."""
+        """Forget what is too much or too old, 250 entries at most. True: there is more of it."""
         if self._closing is not None:
             return fail(StoreError("the store is closed"))
         return self._writer(self._tables.trim, *self._keep_at(self._clock()))
