@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RequestRejected
+from chat.messages import IN_FLIGHT
 from chat.wire.sequence import (
-    IN_FLIGHT,
     QUEUED,
     REPEAT_MOST,
     REPLY_CACHE,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.messages import (
+    FETCH_LIMIT,
     Change,
     Entry,
     Fetch,
@@ -23,7 +24,7 @@ from chat.messages import (
 )
 from chat.wire.room import PART_AGAIN_SECONDS, Room
 from chat.wire.roster import Roster
-from chat.wire.sequence import FETCH_LIMIT, Lost, RoomLog, RoundTrip
+from chat.wire.sequence import Lost, RoomLog, RoundTrip
 
 BUSY = Rejected(1, "BUSY", "later", 5.0)
 NEVER = Rejected(1, "ROOM_INVALID", "no")

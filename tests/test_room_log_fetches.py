@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from chat.messages import FETCH_LIMIT
 from chat.wire.sequence import (
     FETCH_DELAY_LEAST,
     FETCH_DELAY_MOST,
-    FETCH_LIMIT,
     FETCH_REPEAT_MOST,
     Earlier,
     RoomLog,
