@@ -1,4 +1,4 @@
-"""DTLS with somebody else's client: `openssl s_client` over a real socket on loopback."""
+"""DTLS with somebody else's client and server: `openssl s_client` and `s_server`, on loopback sockets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import select
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.dtls_support import Door
+from chat.wire.dtls_channel import fingerprint
+from chat.wire.dtls_client import DtlsClient
+from tests.dtls_support import Door, client_context, pair
 
 PATIENCE = 60.0  # seconds, on a machine that has other things to do
 
@@ -84,3 +88,80 @@ class OpensslTests(SynchronousTestCase):
                     channel.send(self.door.heard.pop(0)[0].upper(), now)
                 for answer, to in self.door.collect(addr, now):
                     self.socket.sendto(answer, to)
+
+
+class OpensslServerTests(SynchronousTestCase):
+    """A client of a few lines, and a server that is not ours: it shows what it hears, says what it reads."""
+
+    def setUp(self) -> None:
+        """Start it on a port that was free a moment ago."""
+        if shutil.which("openssl") is None:
+            raise SkipTest("openssl is not installed")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = Path(folder.name) / "server.pem"
+        path.write_bytes(b"".join(pair("server")))
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(self.socket.close)
+        self.socket.bind(("127.0.0.1", 0))
+        self.addr = ("127.0.0.1", free_port())
+        self.server = subprocess.Popen(
+            ["openssl", "s_server", "-dtls1_2", "-listen", "-accept", f"127.0.0.1:{self.addr[1]}",
+             "-cert", str(path), "-key", str(path), "-verify", "1", "-quiet"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.addCleanup(self.server.communicate)
+        self.addCleanup(self.server.kill)
+        self.printed = b""
+        self.heard: list[bytes] = []
+
+    def test_a_talk(self) -> None:
+        """With the expected key it is up, both hear each other, and the server learns of our goodbye."""
+        client = self.come_up(fingerprint(pair("server")[1]))
+        assert self.server.stdin is not None
+        client.send(b"hello from us\n", time.monotonic())
+        self.carry(client, lambda: b"hello from us\n" in self.printed)
+        self.server.stdin.write(b"hello from openssl\n")
+        self.server.stdin.flush()
+        self.carry(client, lambda: b"hello from openssl\n" in b"".join(self.heard))
+        client.close(time.monotonic())
+        self.carry(client, lambda: client.is_over)
+
+    def test_a_wrong_key(self) -> None:
+        """With another key than expected it is over, and the key that was shown is told."""
+        client = self.come_up(fingerprint(pair("eve")[1]))
+        self.assertFalse(client.is_up)
+        self.assertEqual(client.offered_fingerprint, fingerprint(pair("server")[1]))
+
+    def come_up(self, expected: bytes) -> DtlsClient:
+        """Give a client once the server has shown its key; the server may still be starting."""
+        client = DtlsClient(client_context(), time.monotonic(), expected)
+        self.carry(client, lambda: client.is_up or client.is_over)
+        return self.come_up(expected) if client.offered_fingerprint is None else client
+
+    def carry(self, client: DtlsClient, is_done: Callable[[], object]) -> None:
+        """Carry datagrams both ways, and read what the server prints, until it is done."""
+        assert self.server.stdout is not None
+        output = self.server.stdout.fileno()
+        end = time.monotonic() + PATIENCE
+        while True:
+            now = time.monotonic()
+            client.handle_timeout(now)
+            for datagram in client.datagrams_to_send(now):
+                self.socket.sendto(datagram, self.addr)
+            if is_done():
+                return
+            self.assertLess(now, end, f"it has printed {self.printed!r}")
+            ready, _, _ = select.select([self.socket.fileno(), output], [], [], 0.1)
+            if output in ready:
+                self.printed += os.read(output, 4_096)
+            if self.socket.fileno() in ready:
+                self.heard += client.receive_datagram(self.socket.recv(65_536), now)
+
+
+def free_port() -> int:
+    """Give a port that nobody has, as far as one can know."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import socket
 import sys
@@ -20,10 +21,13 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chat import __version__
+from chat.identity import load_identity, show_fingerprint
 from chat.server.logs import FORMATS, LEVELS
 from chat.server.protocol import IDLE_SECONDS, Settings
-from chat.server.tap import MOTD_FILE_BYTES, PLAIN, PORT, ChatService, Options, makeService
-from tests.server_process import DEADLINE
+from chat.server.tap import KEY_FILE, MOTD_FILE_BYTES, PLAIN, PORT, ChatService, Options, makeService
+from tests.dtls_support import new_client
+from tests.identity_support import set_variables
+from tests.server_process import DEADLINE, FOREGROUND, run, twistd
 
 
 def parse(*arguments: str) -> Options:
@@ -116,7 +120,8 @@ class OptionsTests(SynchronousTestCase):
         flags: Any = Options.optFlags
         for parameter in parameters:
             self.assertIn(f"--{parameter[0]}=", usage)
-            self.assertIn(f"[default: {parameter[2]}]", " ".join(usage.split()))
+            if parameter[2] is not None:
+                self.assertIn(f"[default: {parameter[2]}]", " ".join(usage.split()))
         for flag in flags:
             self.assertIn(f"--{flag[0]} ", usage)
 
@@ -166,6 +171,84 @@ class MotdTests(SynchronousTestCase):
         self.file.write_bytes(b"caf\xe9")
         error = self.assertRaises(UsageError, parse, f"--motd={self.file}")
         self.assertEqual(str(error), f"--motd: {self.file} is not UTF-8 text")
+
+
+class StateTests(SynchronousTestCase):
+    """The state directory, and the server's key in it."""
+
+    def setUp(self) -> None:
+        """Make a folder that is gone afterwards, and be in it; have what is printed."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name).resolve()
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir(self.folder)
+        self.out = io.StringIO()
+        self.patch(sys, "stdout", self.out)
+
+    def shown(self, *arguments: str) -> str:
+        """Give what a command line prints that ends the program with exit code 0."""
+        self.assertEqual(self.assertRaises(SystemExit, parse, *arguments).code, 0)
+        return self.out.getvalue()
+
+    def ended(self, *arguments: str) -> str:
+        """Give the line with which a command line ends the program when the service is made."""
+        error = self.assertRaises(SystemExit, lambda: makeService(parse(*arguments)))
+        return str(error.code)
+
+    def test_show_fingerprint(self) -> None:
+        """`--show-fingerprint` makes the key if there is none, prints its fingerprint, and that is all."""
+        shown = self.shown("--show-fingerprint", "--state=a")
+        self.assertEqual(
+            shown, show_fingerprint(load_identity(self.folder / "a" / KEY_FILE, "x").fingerprint) + "\n"
+        )
+        self.assertEqual(self.shown("--state=a", "--show-fingerprint"), shown * 2)
+
+    def test_an_option_that_is_wrong_comes_first(self) -> None:
+        """With another option that is wrong nothing is shown, and no key is made."""
+        self.assertRaises(UsageError, parse, "--show-fingerprint", "--state=a", "--port=x")
+        self.assertEqual((list(self.folder.iterdir()), self.out.getvalue()), ([], ""))
+
+    def test_no_directory(self) -> None:
+        """An empty name is no directory."""
+        error = self.assertRaises(UsageError, parse, "--state=")
+        self.assertEqual(str(error), "--state: '' is no directory")
+
+    def test_relative_to_where_it_was_said(self) -> None:
+        """A daemon goes to another directory, and `--state` still means the one it meant."""
+        options = parse("--state=a/b")
+        os.chdir("/")
+        makeService(options)
+        self.assertTrue((self.folder / "a" / "b" / KEY_FILE).exists())
+
+    def test_the_default(self) -> None:
+        """Without `--state` the key is in the user's state directory."""
+        set_variables(self, XDG_STATE_HOME=str(self.folder))
+        makeService(parse())
+        self.assertTrue((self.folder / "udpchat" / KEY_FILE).exists())
+
+    def test_nothing_is_made_by_options(self) -> None:
+        """To look at options, as `--help` does, makes no key."""
+        parse("--state=a")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_a_directory_that_cannot_be_used(self) -> None:
+        """One line says why; it names `--state` to somebody who has not."""
+        (self.folder / "udpchat").write_text("in the way")
+        why = f"udpchat: cannot read {self.folder}/udpchat/{KEY_FILE}: Not a directory"
+        self.assertEqual(self.ended("--state=udpchat"), why)
+        self.assertEqual(self.ended("--state=udpchat", "--show-fingerprint"), why)
+        set_variables(self, XDG_STATE_HOME=str(self.folder))
+        self.assertEqual(self.ended(), f"{why} (another directory: --state DIR)")
+
+    def test_twistd(self) -> None:
+        """In the foreground, as a daemon, asked for the fingerprint: exit code 1, one line, nothing else."""
+        why = f"udpchat: cannot read /dev/null/{KEY_FILE}: Not a directory\n"
+        bad = ("udpchat", "--port=0", "--state=/dev/null")
+        for command in ((*FOREGROUND, *bad), bad, (*bad, "--show-fingerprint")):
+            done = run(twistd(*command), cwd=self.folder)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", why), command)
+            self.assertEqual(list(self.folder.iterdir()), [])
 
 
 class ServiceTests(TestCase):
@@ -239,6 +322,24 @@ class ServiceTests(TestCase):
                 client.recv(100)
         self.assert_free(port)
 
+    async def test_the_servers_key(self) -> None:
+        """A client finds the key that is in the state directory; both lines at the start name it."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.service("--port=0", f"--state={folder.name}").startService()
+        (port,) = self.listening()
+        client, dtls = self.client(port), new_client()
+        while not dtls.is_up:
+            for datagram in dtls.datagrams_to_send(0.0):
+                client.send(datagram)
+            dtls.receive_datagram(await self.read(client), 0.0)
+            self.assertFalse(dtls.is_over)
+        identity = load_identity(Path(folder.name, KEY_FILE), "x")
+        self.assertEqual(dtls.peer_fingerprint, identity.fingerprint)
+        said = [event for event in self.events if "fingerprint" in event]
+        self.assertEqual([e["fingerprint"] for e in said], [show_fingerprint(identity.fingerprint)] * 2)
+        self.assertTrue(all(event["log_namespace"] == "chat.server.tap.ChatService" for event in said))
+
     def test_nothing_is_bound_before_the_start(self) -> None:
         """Making the service opens no socket."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
@@ -293,7 +394,7 @@ class ServiceTests(TestCase):
 
     def test_what_is_said_at_the_start(self) -> None:
         """Where it listens, and what is unusual about who may join, are said in the log."""
-        for plain, level in (("all", "warn"), ("off", "warn")):
+        for plain, level in (("all", "warn"), ("off", "info")):
             self.service("--port=0", f"--plain={plain}").startService()
             said = [e for e in self.events if f"--plain {plain}" in str(e.get("log_format"))]
             self.assertEqual([event["log_level"].name for event in said], [level])

@@ -26,28 +26,36 @@ from twisted.python.usage import UsageError
 
 from chat import __version__
 from chat.hub.hub import Hub
+from chat.identity import Identity, IdentityError, load_identity, show_fingerprint, state_directory
 from chat.messages import TEXT_BYTES
 from chat.safety import clean_text
 from chat.server.logs import FORMATS, LEVELS, observer, twistd_observer
 from chat.server.port import UdpPort
 from chat.server.protocol import IDLE_SECONDS, ChatServer, Settings
 from chat.store.memory import MemoryStore
+from chat.wire.dtls import DtlsListener
 
 PORT = 6789
 MOTD_FILE_BYTES = 8_192
 MOTD_LINES = 32  # each is a datagram to everybody who comes in, or asks for it
 PLAIN = ("trusted", "all", "off")
+KEY_FILE = "server.pem"  # in the state directory
+_SECRET_BYTES = 32  # of the cookies that peers prove their address with; new at each start
 
 
 class Options(UsageOptions):
     """What can be chosen on the command line; every value is checked before anything starts."""
 
     synopsis = "[options]"
-    longdesc = "A chat over UDP. Join it with: nc -u HOST 6789"
+    longdesc = (
+        "A chat over UDP. Join it with `udpchat HOST`, with `openssl s_client -dtls1_2 -connect HOST:6789`, "
+        "or in the clear with `nc -u HOST 6789`."
+    )
     optParameters = [  # noqa: RUF012  (Twisted reads it so)
         ["port", "p", str(PORT), "UDP port to listen on; 0 chooses a free one, which is logged"],
         ["interface", "i", "0.0.0.0", "address to listen on: IPv4, IPv6, or :: for both"],  # noqa: S104
         ["plain", None, "trusted", "whose plain text is served: trusted (private networks), all, off"],
+        ["state", None, None, "directory of the server's key [default: ~/.local/state/udpchat]"],
         ["motd", None, "", "file with the message of the day"],
         ["idle-timeout", None, f"{IDLE_SECONDS:.0f}", "seconds after which a silent plain member has left"],
         ["log-level", "l", "info", f"least level that is logged: {', '.join(LEVELS)}"],
@@ -56,6 +64,11 @@ class Options(UsageOptions):
     optFlags = [  # noqa: RUF012
         ["no-echo", None, "do not send a plain member its own lines"],
         ["no-log-text", None, "keep what members say out of the log"],
+        [
+            "show-fingerprint",
+            None,
+            "print the fingerprint of the server's key, which is made if need be, and exit",
+        ],
     ]
 
     def opt_version(self) -> NoReturn:
@@ -71,7 +84,11 @@ class Options(UsageOptions):
         self._one_of("log-level", LEVELS)
         self._one_of("log-format", FORMATS)
         self._check_interface()
+        self._check_state()
         self["motd"] = self._read_motd()
+        if self["show-fingerprint"]:
+            print(show_fingerprint(self.identity().fingerprint))
+            raise SystemExit(0)
         self._tell_twist()
 
     def settings(self) -> Settings:
@@ -82,6 +99,17 @@ class Options(UsageOptions):
             log_text=not self["no-log-text"],
             idle_timeout=float(self["idle-timeout"]),
         )
+
+    def identity(self) -> Identity:
+        """Give the server's key, which is made if there is none; without one the program ends with a line.
+
+        To be asked for before twistd becomes a daemon, changes its root or gives up its rights.
+        """
+        try:
+            return load_identity((self["state"] or state_directory()) / KEY_FILE, "udpchat")
+        except IdentityError as error:
+            hint = "" if self["state"] else " (another directory: --state DIR)"
+            raise SystemExit(f"udpchat: {error}{hint}") from None
 
     def _number(self, name: str, least: int, most: int) -> int:
         value = self[name]
@@ -103,6 +131,13 @@ class Options(UsageOptions):
             raise UsageError(
                 f"--interface: {self['interface']!r} names a link, which cannot be bound alone: use ::"
             )
+
+    def _check_state(self) -> None:
+        if self["state"] is None:
+            return
+        if not self["state"]:
+            raise UsageError("--state: '' is no directory")
+        self["state"] = Path(self["state"]).absolute()  # twistd may change to another directory
 
     def _read_motd(self) -> str:
         if not self["motd"]:
@@ -143,8 +178,9 @@ class ChatService(Service):
     name = "udpchat"
     _log = Logger()
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, identity: Identity) -> None:
         self._options = options
+        self._identity = identity
         self._port: UdpPort | None = None
         self._server: ChatServer | None = None
 
@@ -183,7 +219,11 @@ class ChatService(Service):
         reactor.seconds = time.monotonic  # type: ignore[method-assign]
         options = self._options
         self._server = ChatServer(
-            Hub(options["motd"]), MemoryStore(time.time), options.settings(), IReactorTime(reactor)
+            Hub(options["motd"]),
+            MemoryStore(time.time),
+            options.settings(),
+            IReactorTime(reactor),
+            listener=DtlsListener(self._identity.key, self._identity.certificate, os.urandom(_SECRET_BYTES)),
         )
         self._port = UdpPort(options["port"], self._server, options["interface"], reactor)
         try:
@@ -210,11 +250,14 @@ class ChatService(Service):
 
     def _announce(self, host: Any) -> None:
         plain = self._options["plain"]
+        fingerprint = show_fingerprint(self._identity.fingerprint)
+        self._log.info("the server's key is {fingerprint}", fingerprint=fingerprint)
         self._log.info(
             "udpchat {version} listens on {host} port {port}",
             version=__version__,
             host=host.host,
             port=host.port,
+            fingerprint=fingerprint,
         )
         if plain == "all":
             self._log.warn(
@@ -222,7 +265,7 @@ class ChatService(Service):
                 "serve trusted networks only unless you must"
             )
         elif plain == "off":
-            self._log.warn("--plain off: nobody can join; this release has no other door")
+            self._log.info("--plain off: nc cannot join; udpchat and openssl s_client can")
 
 
 def _stop(*_: object) -> None:
@@ -233,8 +276,8 @@ def _stop(*_: object) -> None:
 
 
 def makeService(options: Options) -> ChatService:
-    """Give the service that `options` describe; nothing is bound before it is started."""
-    return ChatService(options)
+    """Give the service that `options` describe; its key is read, nothing is bound before it is started."""
+    return ChatService(options, options.identity())
 
 
 def _explain(error: CannotListenError, options: Options) -> str:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from cryptography.x509 import Certificate, load_pem_x509_certificate
+from cryptography.x509 import Certificate, InvalidVersion, load_pem_x509_certificate
 from OpenSSL import SSL, crypto
 
 from chat.wire.dtls_records import (
@@ -42,6 +42,9 @@ MAX_PLAINTEXT: Final = 1_163  # 1,200 bytes less header, nonce and tag: 13 + 8 +
 ATTEMPT_SECONDS = 10.0  # for a handshake from its first datagram: OpenSSL repeats after 1, 3 and 7 s
 TIMER_SECONDS = 0.02  # at least, between two looks at OpenSSL's timer: its clock and ours are not the same
 
+# What `cryptography` raises for a certificate that OpenSSL takes: a curve of its own, a version 5 ...
+NAMELESS: Final = (ValueError, UnsupportedAlgorithm, InvalidVersion)
+
 # Authenticated encryption with forward secrecy only (RFC 9325, section 4.2); 37 or 29 bytes a record.
 _CIPHERS = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"
 _DTLS_1_2 = 0xFEFD  # pyOpenSSL has no name for it
@@ -55,11 +58,12 @@ _OPTIONS = (
 _READ = 4_096  # bytes taken from a BIO at once
 
 
-def make_context(key: bytes, certificate: bytes) -> SSL.Context:
+def make_context(key: bytes | None, certificate: bytes | None) -> SSL.Context:
     """Give what an end's sessions share: DTLS 1.2, a P-256 key and its certificate (both PEM).
 
-    Whatever certificate the other end has is taken: OpenSSL checks that it holds the key, and whose key that
-    is, its owner decides by `fingerprint`. Raises `ValueError` if they are no key and certificate that fit.
+    None is for a client that says nothing of who it is. Whatever certificate the other end has is taken:
+    OpenSSL checks that it holds the key, and whose key that is, its owner decides by `fingerprint`. Raises
+    `ValueError` if they are no key and certificate that fit.
     """
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_min_proto_version(_DTLS_1_2)
@@ -71,6 +75,12 @@ def make_context(key: bytes, certificate: bytes) -> SSL.Context:
     context.set_session_id(b"udpchat")
     context.set_cipher_list(_CIPHERS)
     context.set_verify(SSL.VERIFY_PEER, _take_any)
+    if key is not None and certificate is not None:
+        _use(context, key, certificate)
+    return context
+
+
+def _use(context: SSL.Context, key: bytes, certificate: bytes) -> None:
     try:
         private = load_pem_private_key(key, password=None)
         if not isinstance(private, EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey):
@@ -78,9 +88,8 @@ def make_context(key: bytes, certificate: bytes) -> SSL.Context:
         context.use_privatekey(private)
         context.use_certificate(load_pem_x509_certificate(certificate))
         context.check_privatekey()
-    except (SSL.Error, TypeError, ValueError, UnsupportedAlgorithm) as error:
+    except (SSL.Error, TypeError, *NAMELESS) as error:
         raise ValueError("no private key and certificate that fit each other") from error
-    return context
 
 
 def fingerprint(certificate: bytes) -> bytes:
@@ -88,10 +97,11 @@ def fingerprint(certificate: bytes) -> bytes:
 
     Raises `ValueError` if it is none.
     """
-    return _fingerprint(load_pem_x509_certificate(certificate))
+    return key_fingerprint(load_pem_x509_certificate(certificate))
 
 
-def _fingerprint(certificate: Certificate) -> bytes:
+def key_fingerprint(certificate: Certificate) -> bytes:
+    """Give the same of a certificate that was read already. Raises what is `NAMELESS`."""
     key = certificate.public_key()
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
@@ -215,8 +225,8 @@ class DtlsChannel:
         try:
             certificate = connection.get_peer_certificate(as_cryptography=True)
             if certificate is not None:
-                self.peer_fingerprint = _fingerprint(certificate)
-        except (ValueError, UnsupportedAlgorithm):  # a key that OpenSSL can check and nobody else can name
+                self.peer_fingerprint = key_fingerprint(certificate)
+        except NAMELESS:  # a key that OpenSSL can check and nobody else can name
             self._end()
             return
         self.is_up = True
