@@ -195,15 +195,11 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Welcome(_Message, frozen=True, tag=32):
-    """You are in, as `nick`. `motd` holds the first 512 bytes of the message of the day.
-
-    `time` is the server's clock in milliseconds since 1970, the one that `Entry.at` is of.
-    """
+    """You are in, as `nick`. `motd` holds the first 512 bytes of the message of the day."""
 
     server: ReasonLine
     nick: NickLine
     motd: Annotated[str, Meta(max_length=MOTD_BYTES)]
-    time: Number = 0
     limits: Limits = Limits()
 
 

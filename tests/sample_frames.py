@@ -91,7 +91,7 @@ LARGEST: dict[Any, list[Any]] = {
     Rooms: [Rooms(ID, "é" * (ROOM_BYTES // 2))],
     Topic: [Topic(ID, ROOM, TOPIC)],
     Ping: [Ping(ID, ID)],
-    Welcome: [Welcome(REASON, NICK, "é" * (MOTD_BYTES // 2), ID, Limits(ID, ID, ID))],
+    Welcome: [Welcome(REASON, NICK, "é" * (MOTD_BYTES // 2), Limits(ID, ID, ID))],
     Accepted: [Accepted(ID, ID, ID)],
     Rejected: [Rejected(ID, "é" * (CODE_BYTES // 2), REASON, WAIT_SECONDS)],
     Done: [
@@ -170,7 +170,7 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
     Topic: st.builds(Topic, positives, rooms, st.none() | topics),
     Ping: st.builds(Ping, positives, numbers),
     Welcome: st.builds(
-        Welcome, reasons, nicks, paragraphs, numbers, st.builds(Limits, numbers, numbers, positives)
+        Welcome, reasons, nicks, paragraphs, st.builds(Limits, numbers, numbers, positives)
     ),
     Accepted: st.builds(Accepted, positives, positives, positives),
     Rejected: st.builds(Rejected, numbers, lines(CODE_BYTES), reasons, seconds),

@@ -4,6 +4,7 @@
 
 As in DTLS a spoiled, repeated or very old datagram is dropped without a word, a session that an address does
 not have any more is told so by an alert once a second, and the first flight is repeated after 1, 2 and 4 s.
+Who has a key says so in the first flight, and is believed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ LIMIT = 1_163  # bytes of a plaintext: 1,200 less the overhead
 WINDOW = 64  # numbers below the newest that may still come, each once (RFC 6347, 4.1.2.6)
 HELLO_AGAIN = (1.0, 2.0, 4.0)  # seconds after a hello in which it is repeated
 ALERT_SECONDS = 1.0
+LIVELY_SECONDS = 20.0  # without a plaintext, after which another hello may begin anew
 
 HELLO, WELCOME, TEXT, ALERT, GOODBYE = 1, 2, 3, 4, 5
 _HEAD = struct.Struct("!2sB8sQ14s")
@@ -94,16 +96,20 @@ class _End:
 
 
 class StubChannel(_End):
-    """The client's end. `random` is eight bytes of its own; the handshake begins at once.
+    """The client's end. `random` is eight bytes of its own, `key` the fingerprint of what it holds (b"":
+    nothing); the handshake begins at once.
 
-    `is_up` once there is a session; `is_doubted` when the other end did not know it: who looks takes it back.
+    `is_up` once there is a session; `is_over` when the other end said goodbye; `is_doubted` when that did not
+    know the session: who looks takes it back.
     """
 
-    def __init__(self, random: bytes, now: float) -> None:
+    def __init__(self, random: bytes, now: float, key: bytes = b"") -> None:
         super().__init__()
         self.is_up = False
+        self.is_over = False
         self.is_doubted = False
         self._random = random
+        self._key = key
         self._waits = list(HELLO_AGAIN)
         self._due: float | None = now
 
@@ -117,8 +123,12 @@ class StubChannel(_End):
             self.session, self.is_up, self._due = session, True, None
         elif kind == ALERT and self.is_up and session == self.session:
             self.is_doubted = True
-        elif kind == TEXT and self.is_up and session == self.session and self._window.is_new(number):
+        elif not self.is_up or session != self.session:
+            pass
+        elif kind == TEXT and self._window.is_new(number):
             return [plaintext]
+        elif kind == GOODBYE:
+            self.is_over = True
         return []
 
     def next_timeout(self) -> float | None:
@@ -128,34 +138,68 @@ class StubChannel(_End):
     def handle_timeout(self, now: float) -> list[bytes]:
         """Send the hello, for the first time or again."""
         if self._due is not None and now >= self._due:
-            self._outgoing.append(seal(HELLO, self._random, 0))
+            self._outgoing.append(seal(HELLO, self._random, 0, self._key))
             self._due = now + self._waits.pop(0) if self._waits else None
         return []
 
 
-class _ServerEnd(_End):
-    """The server's end of one channel."""
+class ServerEnd(_End):
+    """The server's end of one channel; `key` is the client's (b"": it has none)."""
 
-    def __init__(self, session: bytes, random: bytes, doubt: Callable[[bytes, float], bytes | None]) -> None:
+    def __init__(
+        self,
+        session: bytes,
+        random: bytes,
+        key: bytes,
+        now: float,
+        doubt: Callable[[bytes, float], bytes | None],
+    ) -> None:
         super().__init__()
         self.session = session
+        self.is_up = True
+        self.is_over = False
+        self.peer_fingerprint = key or None
         self._random = random
+        self._heard_at = now
         self._doubt = doubt
         self._welcome()
 
     def receive_datagram(self, datagram: bytes, now: float) -> list[bytes]:
         """Give the plaintexts that a datagram held."""
         opened = open_sealed(datagram)
-        if opened is None:
+        if opened is None or self.is_over:
             return []
         kind, session, number, plaintext = opened
         if kind == HELLO and session == self._random:
             self._welcome()  # the first was lost
-        elif kind == TEXT and session == self.session:
-            return [plaintext] if self._window.is_new(number) else []
-        elif kind == TEXT and (alert := self._doubt(session, now)):
+        elif session == self.session and kind in (TEXT, GOODBYE) and self._window.is_new(number):
+            self._heard_at = now
+            if kind == TEXT:
+                return [plaintext]
+            self._end()
+        elif kind == TEXT and session != self.session and (alert := self._doubt(session, now)):
             self._outgoing.append(alert)
         return []
+
+    def yields_to(self, datagram: bytes, now: float) -> bool:
+        """Say whether it is another hello, and this end is over or was not heard for 20 s."""
+        opened = open_sealed(datagram)
+        is_other = opened is not None and opened[0] == HELLO and opened[1] != self._random
+        return is_other and (self.is_over or now - self._heard_at >= LIVELY_SECONDS)
+
+    def send(self, plaintext: bytes, now: float) -> None:
+        """Queue a plaintext; once it is over, it is lost."""
+        if not self.is_over:
+            super().send(plaintext, now)
+
+    def close(self, now: float) -> None:
+        """Queue a goodbye; it is over."""
+        if not self.is_over:
+            super().close(now)
+        self._end()
+
+    def _end(self) -> None:
+        self.is_up, self.is_over = False, True
 
     def next_timeout(self) -> float | None:
         """Give None: the client repeats."""
@@ -181,14 +225,16 @@ class StubListener:
         """Say by its first bytes whether a datagram is for this door."""
         return datagram[:2] == MINE
 
-    def receive_datagram(self, datagram: bytes, addr: Addr, now: float) -> _ServerEnd | None:
+    def receive_datagram(self, datagram: bytes, addr: Addr, now: float) -> ServerEnd | None:
         """Give a new channel for a hello; tell an address of a session that is not here."""
         opened = open_sealed(datagram)
         if opened is None:
             return None
-        kind, session, _, _ = opened
+        kind, session, _, key = opened
         if kind == HELLO:
-            return _ServerEnd(self._random(8), session, lambda session, now: self._alert(addr, session, now))
+            return ServerEnd(
+                self._random(8), session, key, now, lambda session, now: self._alert(addr, session, now)
+            )
         if kind == TEXT and (alert := self._alert(addr, session, now)):
             self._outgoing.append((alert, addr))
         return None

@@ -1,9 +1,9 @@
-"""What the tests of the server share: a network in memory, a server, stores that fail, native members."""
+"""What the tests of the server share: a network in memory, a server, failing stores, peers with channels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
@@ -31,7 +31,7 @@ from chat.wire.frames import decode_replies, encode_frame, pack
 from tests.stub_channel import StubChannel, StubListener
 
 if TYPE_CHECKING:
-    from chat.server.peer import Addr, ControlMessage, Peer
+    from chat.server.peer import Addr, ControlMessage, Listener, Peer
     from chat.server.port import UdpPort
     from chat.store.interface import Store
 
@@ -90,7 +90,7 @@ class Wire:
     """A `ChatServer` on a network in memory, with the time in the test's hands.
 
     What is sent while the server holds its port waits in `early`, as it does in a socket. `native` opens the
-    native door, with a stand-in for DTLS.
+    native door, with `listener` or else with a stand-in for DTLS.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Wire:
         store: Store | None = None,
         *,
         native: bool = True,
+        listener: Listener | None = None,
     ) -> None:
         self.clock = Clock()
         self.port = MemoryPort()
@@ -117,7 +118,7 @@ class Wire:
             self.clock,
             now=self.clock.seconds,
             random=random,
-            listener=StubListener(random) if native else None,
+            listener=(listener or StubListener(random)) if native else None,
         )
         self.server.transport = cast("UdpPort", self.port)
         self.server.startProtocol()
@@ -136,20 +137,103 @@ class Wire:
         return mine
 
 
-class Native:
-    """A native client without a session of its own: it sends what a test says, once, and shows what comes.
+class ClientEnd(Protocol):
+    """A client's end of a channel: DTLS, or what stands for it."""
 
-    It has a channel from the beginning, and is in the lobby if it was given a nick. `client` is its id.
+    is_up: bool
+    is_over: bool
+
+    def receive_datagram(self, datagram: bytes, now: float) -> list[bytes]:
+        """Give the plaintexts that a datagram held."""
+
+    def send(self, plaintext: bytes, now: float) -> None:
+        """Queue a plaintext."""
+
+    def datagrams_to_send(self, now: float) -> list[bytes]:
+        """Give the datagrams that are due, and forget them."""
+
+    def handle_timeout(self, now: float) -> list[bytes]:
+        """Do what is due."""
+
+    def close(self, now: float) -> None:
+        """Queue a goodbye."""
+
+
+class Caller:
+    """Somebody with a channel to the server: the handshake is done at once, as far as it goes.
+
+    The channel is `channel`, or a stand-in whose owner holds `key` (its fingerprint; b"": none).
     """
 
-    def __init__(self, wire: Wire, addr: Addr, nick: str = "", client: bytes = b"") -> None:
-        self.client = client or (nick or "nobody").encode().ljust(16, b".")
+    def __init__(self, wire: Wire, addr: Addr, channel: ClientEnd | None = None, key: bytes = b"") -> None:
+        now = wire.clock.seconds()
+        self.addr = addr
+        self.channel: ClientEnd = channel or StubChannel(repr(addr).encode()[:8], now, key)
         self._wire = wire
-        self._addr = addr
-        self._channel = StubChannel(repr(addr).encode()[:8], wire.clock.seconds())
-        self._channel.handle_timeout(wire.clock.seconds())
+        self._heard: list[bytes] = []
+        self.channel.handle_timeout(now)
+        while self._write() + self._listen():
+            pass
+
+    def send_raw(self, plaintext: bytes) -> None:
+        """Send a plaintext, whatever it is."""
+        self.channel.send(plaintext, self._wire.clock.seconds())
         self._write()
-        self.take()
+
+    def take_raw(self) -> list[bytes]:
+        """Give the plaintexts that have come since this was last asked."""
+        self._listen()
+        heard, self._heard = self._heard, []
+        return heard
+
+    def close(self) -> None:
+        """Say goodbye as a channel does."""
+        self.channel.close(self._wire.clock.seconds())
+        self._write()
+
+    def _write(self) -> int:
+        datagrams = self.channel.datagrams_to_send(self._wire.clock.seconds())
+        self._wire.send(self.addr, *datagrams)
+        return len(datagrams)
+
+    def _listen(self) -> int:
+        now = self._wire.clock.seconds()
+        datagrams = self._wire.take(self.addr)
+        for datagram in datagrams:
+            self._heard += self.channel.receive_datagram(datagram, now)
+        return len(datagrams)
+
+
+class Sealed(Caller):
+    """Somebody who speaks plain text through a channel, each line in a datagram of its own."""
+
+    def say(self, *lines: bytes) -> None:
+        """Send lines."""
+        for line in lines:
+            self.send_raw(line)
+
+    def take(self) -> list[bytes]:
+        """Give the lines that have come since this was last asked."""
+        return self.take_raw()
+
+
+class Native(Caller):
+    """A native client without a session of its own: it sends what a test says, once, and shows what comes.
+
+    It is in the lobby if it was given a nick. `client` is its id.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        addr: Addr,
+        nick: str = "",
+        client: bytes = b"",
+        channel: ClientEnd | None = None,
+        key: bytes = b"",
+    ) -> None:
+        super().__init__(wire, addr, channel, key)
+        self.client = client or (nick or "nobody").encode().ljust(16, b".")
         self._ids = 0
         self._n = 0
         if nick:
@@ -166,11 +250,6 @@ class Native:
         for plaintext in pack([encode_frame(request) for request in requests]):
             self.send_raw(plaintext)
 
-    def send_raw(self, plaintext: bytes) -> None:
-        """Send a plaintext, whatever it is."""
-        self._channel.send(plaintext, self._wire.clock.seconds())
-        self._write()
-
     def say(self, text: str, room: str = LOBBY) -> None:
         """Say the next text."""
         self._n += 1
@@ -178,22 +257,12 @@ class Native:
 
     def take(self) -> list[Reply | Broadcast]:
         """Give what has come since this was last asked."""
-        now = self._wire.clock.seconds()
-        return [
-            message
-            for datagram in self._wire.take(self._addr)
-            for plaintext in self._channel.receive_datagram(datagram, now)
-            for message in decode_replies(plaintext)
-        ]
+        return [message for plaintext in self.take_raw() for message in decode_replies(plaintext)]
 
     def take_all(self) -> list[Reply | Broadcast]:
         """Give the same after a moment, with what the server's session held back."""
         self._wire.clock.advance(PACE)
         return self.take()
-
-    def _write(self) -> None:
-        for datagram in self._channel.datagrams_to_send(self._wire.clock.seconds()):
-            self._wire.send(self._addr, datagram)
 
 
 def only(kind: type[M], messages: list[Reply | Broadcast]) -> list[M]:

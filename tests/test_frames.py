@@ -243,14 +243,14 @@ class DecodingTests(SynchronousTestCase):
                     [36, 1, page],
                     [41, 1, 2, [[LOBBY, 3, 4, *more]]],
                     [42, 1, [[LOBBY, 3, "tea", *more]], True],
-                    [32, "s", "bob", "", 5, [900, 20, 8, *more]],
+                    [32, "s", "bob", "", [900, 20, 8, *more]],
                 )
             ),
             [
                 Done(1, NamesPage(LOBBY, (NameLine("bob", True, True), NameLine("eve", False)), 2, False, 7)),
                 Pong(1, 2, (RoomHead(LOBBY, 3, 4),)),
                 RoomsPage(1, (RoomLine(LOBBY, 3, "tea"),), more=True),
-                Welcome("s", "bob", "", 5, Limits(900, 20, 8)),
+                Welcome("s", "bob", "", Limits(900, 20, 8)),
             ],
         )
 

@@ -96,7 +96,7 @@ class ComingAndGoingTests(HubTests):
         self.assertEqual(
             self.ask(ANN, Bye("exit")),
             [
-                Drop(ANN, "ann", "exit"),
+                Drop(ANN, "ann", verified=False, reason="exit"),
                 Publish((BOB,), presence("ann", Change.LEFT, 3), ANN),
                 Publish((BOB,), presence("ann", Change.LEFT, 3, DEN), ANN),
                 Publish((), presence("ann", Change.LEFT, 2, "attic"), ANN),

@@ -132,7 +132,7 @@ class SayingTests(HubTests):
             effects[2:4], [Publish((), presence("anna", Change.LEFT, 2, DEN), ANN), Send(ANN, Done(5, ""))]
         )
         effects = self.stored(only(effects[4:], Commit))
-        self.assertEqual(effects[1:3], [Send(ANN, Done(6, "bears")), Drop(ANN, "anna", "")])
+        self.assertEqual(effects[1:3], [Send(ANN, Done(6, "bears")), Drop(ANN, "anna", verified=False, reason="")])
 
     def test_reads_do_not_wait(self) -> None:
         """What changes nothing is answered while an append is in flight."""
@@ -155,7 +155,7 @@ class SayingTests(HubTests):
             effects = self.stored(commit)
             commit = only(effects[2:], Commit)
         effects = self.stored(commit)
-        self.assertEqual(effects[2], Drop(EVE, "eve", "exit"))
+        self.assertEqual(effects[2], Drop(EVE, "eve", verified=False, reason="exit"))
         self.assertEqual(len(effects), 4)
 
     def test_a_native_client_that_asks_too_much(self) -> None:

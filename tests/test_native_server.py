@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from chat.hub.hub import REPLACED
 from chat.messages import (
     LOBBY,
     PROTOCOL_VERSION,
@@ -19,8 +20,9 @@ from chat.messages import (
     Rejected,
     Welcome,
 )
-from chat.server.protocol import REPLACED, Settings
+from chat.server.protocol import Settings
 from chat.wire.server_session import SILENT_SECONDS
+from chat.wire.visit import ENTER_SECONDS
 from tests.stub_channel import ALERT, GOODBYE, StubChannel, open_sealed
 from tests.support import ANN, BOB, EVE, NAT, NED, Native, ServerTests, Wire, only, texts
 
@@ -282,9 +284,9 @@ class DoorTests(ServerTests):
         self.assertEqual(self.wire.take(ANN), [b"nat: still here"])
 
     def test_a_hello_that_never_comes(self) -> None:
-        """A channel without one is forgotten; then the address may begin anew."""
+        """A channel without a word is forgotten; then the address may begin anew."""
         silent = Native(self.wire, NAT)
-        self.wire.clock.pump([1.0] * (int(SILENT_SECONDS) + 2))
+        self.wire.clock.pump([1.0] * (int(ENTER_SECONDS) + 2))
         self.wire.port.written.clear()
         silent.send(Hello(PROTOCOL_VERSION, silent.client, "nat"))
         self.assertEqual(silent.take_all(), [])

@@ -93,9 +93,9 @@ class HastyHub(Hub):
         self.newest = fact.entry.seq
         return super().committed(fact)
 
-    def apply(self, member_id: bytes, request: Any, now: float) -> list[Effect]:
+    def apply(self, member_id: bytes, request: Any, now: float, key: bytes | None = None) -> list[Effect]:
         """Answer at once."""
-        effects = super().apply(member_id, request, now)
+        effects = super().apply(member_id, request, now, key)
         if isinstance(request, Say) and any(type(effect).__name__ == "Commit" for effect in effects):
             return [Send(member_id, Accepted(request.id, request.n, self.newest + 1)), *effects]
         return effects
@@ -111,9 +111,9 @@ class LenientHub(Hub):
         self.newest = fact.entry.seq
         return super().committed(fact)
 
-    def apply(self, member_id: bytes, request: Any, now: float) -> list[Effect]:
+    def apply(self, member_id: bytes, request: Any, now: float, key: bytes | None = None) -> list[Effect]:
         """Answer with an Accepted where it should be a Rejected."""
-        effects = super().apply(member_id, request, now)
+        effects = super().apply(member_id, request, now, key)
         if not isinstance(request, Say):
             return effects
         accepted = Send(member_id, Accepted(request.id, request.n, self.newest))
@@ -152,7 +152,7 @@ class PlantedBugs(SynchronousTestCase):
         def make(receive: Callable[[Any, bytes, float], list[Request]]) -> Any:
             def all_of_them(self: Any, datagram: bytes, now: float) -> list[Request]:
                 due = receive(self, datagram, now)
-                if self.client is None:
+                if self.member is None:
                     return due
                 changes = [
                     asked for asked in decode_requests(datagram) if isinstance(asked, Topic | Join | Part)
@@ -308,9 +308,9 @@ class PlantedBugs(SynchronousTestCase):
 
             return to_all
 
-        def keep(tell: Callable[[Any, Any, Any, Any], None]) -> Any:
-            def and_keep(self: Any, crowd: Any, message: Any, silent: Any) -> None:
-                tell(self, crowd, message, silent)
+        def keep(tell: Callable[[Any, Any, Any, Any, float], None]) -> Any:
+            def and_keep(self: Any, crowd: Any, message: Any, silent: Any, now: float) -> None:
+                tell(self, crowd, message, silent, now)
                 if isinstance(message, Entry):
                     for line_end, _, peers in crowd.plain:
                         last[message.room] = render(message) + line_end, peers[0]
@@ -318,7 +318,7 @@ class PlantedBugs(SynchronousTestCase):
             return and_keep
 
         self.wrap(ServerOutbox, "repeat_tails", make)
-        self.wrap(ServerOutbox, "tell_plain", keep)
+        self.wrap(ServerOutbox, "tell_text", keep)
         self.assertIn("P2", self.hunt())
 
     def test_head_of_the_hub_is_lost_in_a_restart(self) -> None:

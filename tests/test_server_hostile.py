@@ -6,7 +6,7 @@ import random
 
 from chat.errors import StoreError
 from chat.server.book import MAX_PEERS
-from tests.support import ANN, BOB, EVE, START, BrokenStore, ServerTests, Wire
+from tests.support import ANN, BOB, EVE, NAT, START, BrokenStore, Native, ServerTests, Wire
 
 STRANGER = ("8.8.8.8", 53)
 
@@ -75,13 +75,15 @@ class HostileTests(ServerTests):
         self.assertEqual(self.wire.take(BOB), [b"bob has joined the chat"])
 
     def test_peers_are_bounded(self) -> None:
-        """Addresses that came and left are remembered for 2 s only, and never more than 20,000."""
+        """Addresses that came and left are remembered for 2 s, and never more than 20,000 by both doors."""
         for number in range(MAX_PEERS):
             self.wire.send((f"10.2.{number >> 8}.{number & 255}", 9), b"n%d\nexit" % number)
         self.wire.port.written.clear()
         self.wire.send(BOB, b"bob")
         self.assertEqual(self.wire.take(BOB), [])
+        self.assertFalse(Native(self.wire, NAT).channel.is_up)
         self.wire.clock.advance(3)
+        self.assertTrue(Native(self.wire, NAT).channel.is_up)
         self.wire.send(BOB, b"bob")
         self.assertEqual(self.wire.take(BOB), [b"bob has joined the chat"])
 

@@ -7,11 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.messages import LOBBY, Change, Entry, Kind, Presence
 from chat.server.book import Book
 from chat.server.outbox import Outbox
-from chat.server.peer import NativePeer, PlainPeer
+from chat.server.peer import AnyPeer, PlainPeer, ProvenPeer
 from chat.wire.frames import encode_frame
 from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
-from tests.stub_channel import StubChannel
+from tests.stub_channel import ServerEnd, open_sealed
 
 HI = Entry(LOBBY, 7, 1, 0, Kind.SAY, "ann", verified=False, text="hi")
 
@@ -20,12 +20,20 @@ class Listening(ServerSession):
     """A session that keeps the frames it is handed."""
 
     def __init__(self) -> None:
-        super().__init__(0.0)
+        super().__init__(0.0, None)
         self.frames: list[bytes] = []
 
     def send_frame(self, frame: bytes, now: float) -> None:  # noqa: ARG002
         """Keep it."""
         self.frames.append(frame)
+
+
+def proven(addr: tuple[str, int], session: ServerSession | TextSession) -> ProvenPeer:
+    """Give a peer with a channel, and this session."""
+    peer = ProvenPeer(addr, ServerEnd(b"s" * 8, b"", b"", 0.0, lambda *_: None), 0.0)
+    peer.session = session
+    peer.channel.datagrams_to_send(0.0)
+    return peer
 
 
 class OutboxTests(SynchronousTestCase):
@@ -38,9 +46,9 @@ class OutboxTests(SynchronousTestCase):
         self.members = tuple(b"%d" % number for number in range(20))
         for number, member in enumerate(self.members):
             addr = ("10.0.0.1", number)
-            peer: PlainPeer | NativePeer
+            peer: AnyPeer
             if number < 10:
-                peer = NativePeer(addr, self.sessions[number], StubChannel(b"", 0.0))
+                peer = proven(addr, self.sessions[number])
             else:
                 peer = PlainPeer(addr, TextSession(member, 1.0))
                 peer.session.line_end = b"\n" if number % 2 else b""
@@ -58,11 +66,29 @@ class OutboxTests(SynchronousTestCase):
 
     def test_rendered_once(self) -> None:
         """There is one line for each form that plain peers want it in: another room, two line ends."""
-        self.outbox.tell_plain(self.book.crowd(LOBBY, self.members), HI, None)
+        self.outbox.tell_text(self.book.crowd(LOBBY, self.members), HI, None, 0.0)
         self.assertEqual(
             sorted((line, len(peers)) for line, peers in self.outbox.take()),
             [(b"[lobby] ann: hi", 5), (b"[lobby] ann: hi\n", 5)],
         )
+
+    def test_sealed_lines(self) -> None:
+        """They are the same lines, put into each channel; a silent author's is left out of both."""
+        for number, member in enumerate(self.members[:4]):
+            peer = proven(("10.0.0.3", number), TextSession(member, 1.0, 0.0))
+            self.book.add(peer)
+            self.book.seat(member, peer)
+        self.outbox.tell_text(
+            self.book.crowd(LOBBY, self.members), HI, self.book.members[self.members[0]], 0.0
+        )
+        self.assertEqual([len(peers) for _, peers in self.outbox.take()], [5, 5])
+        told = {}
+        while (sealed := self.outbox.next_proven()) is not None:
+            (datagram,) = sealed.channel.datagrams_to_send(0.0)
+            opened = open_sealed(datagram)
+            assert opened is not None
+            told[sealed.addr[1]] = opened[3]
+        self.assertEqual(told, dict.fromkeys((1, 2, 3), b"[lobby] ann: hi"))
 
     def test_presence_has_no_tail(self) -> None:
         """It is best effort: nobody repeats it."""
@@ -90,7 +116,7 @@ class OutboxTests(SynchronousTestCase):
 
     def change_session(self) -> None:
         """Let a member have another session."""
-        peer = NativePeer(("10.0.0.2", 1), Listening(), StubChannel(b"", 0.0))
+        peer = proven(("10.0.0.2", 1), Listening())
         self.book.add(peer)
         self.assertIs(self.book.seat(self.members[0], peer), self.book.peers["10.0.0.1", 0])
 

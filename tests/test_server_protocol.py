@@ -18,12 +18,12 @@ class BrokenHub(Hub):
 
     bug: Exception | None = ZeroDivisionError("a bug")
 
-    def apply(self, member_id: bytes, request: Request, now: float) -> list[Effect]:
+    def apply(self, member_id: bytes, request: Request, now: float, key: bytes | None = None) -> list[Effect]:
         """Raise, or do what a hub does."""
         if isinstance(request, Bye) and self.bug is not None:
             bug, self.bug = self.bug, None
             raise bug
-        return super().apply(member_id, request, now)
+        return super().apply(member_id, request, now, key)
 
 
 class TalkTests(ServerTests):

@@ -78,7 +78,7 @@ class ServerSessionTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Begin."""
         self.now = 100.0
-        self.session = ServerSession(self.now)
+        self.session = ServerSession(self.now, None)
 
     def ask(self, *requests: Request) -> list[Request]:
         """Let a datagram come in; give what the hub hears of it."""
@@ -107,10 +107,10 @@ class HelloTests(ServerSessionTests):
     """Who a session is."""
 
     def test_hello(self) -> None:
-        """The hub hears of it, and the session has a client."""
-        self.assertIsNone(self.session.client)
+        """The hub hears of it, and the session speaks for a member."""
+        self.assertIsNone(self.session.member)
         self.assertEqual(self.ask(HELLO), [HELLO])
-        self.assertEqual((self.session.client, self.session.state), (CLIENT, State.ENTERING))
+        self.assertEqual((self.session.member is None, self.session.state), (False, State.ENTERING))
         self.reply(WELCOME)
         self.assertIs(self.session.state, State.OPEN)
         self.assertEqual(self.told(), [WELCOME])
@@ -135,7 +135,7 @@ class HelloTests(ServerSessionTests):
         for wrong in ((Join(1, "r"), Hello(1, OTHER, "bob")), (HELLO, Hello(1, OTHER, "bob"))):
             self.assertRaises(RemoteProtocolError, self.ask, *wrong)
         self.assertEqual(self.ask(Join(1, "r")), [Join(1, "r")])
-        self.session = ServerSession(self.now)
+        self.session = ServerSession(self.now, None)
         self.assertRaises(RemoteProtocolError, self.ask, HELLO, Hello(1, OTHER, "bob"))
         self.assertEqual(self.ask(HELLO), [HELLO])
 
@@ -170,7 +170,7 @@ class HelloTests(ServerSessionTests):
     def test_hello_and_goodbye(self) -> None:
         """Both in one datagram: the hub hears of both, and its answers find the session closed."""
         for answer in (WELCOME, TAKEN):
-            self.session = ServerSession(self.now)
+            self.session = ServerSession(self.now, None)
             self.assertEqual(self.ask(HELLO, Bye("gone")), [HELLO, Bye("gone")])
             self.reply(answer)
             self.assertIs(self.session.state, State.CLOSED)
@@ -376,7 +376,7 @@ class EndTests(ServerSessionTests):
     def test_server_says_goodbye(self) -> None:
         """In any state: it leaves, and with it the session can be forgotten."""
         for state in ("new", "entering", "open"):
-            self.session = ServerSession(self.now)
+            self.session = ServerSession(self.now, None)
             if state != "new":
                 self.ask(HELLO)
             if state == "open":

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.stub_channel import LIMIT, OVERHEAD, TEXT, StubChannel, StubListener, open_sealed, seal
+from tests.stub_channel import (
+    HELLO,
+    LIMIT,
+    LIVELY_SECONDS,
+    OVERHEAD,
+    TEXT,
+    StubChannel,
+    StubListener,
+    open_sealed,
+    seal,
+)
 
 ADDR = ("10.0.1.1", 40_000)
 
@@ -86,6 +96,47 @@ class StubChannelTests(SynchronousTestCase):
         self.client.is_up, self.client.session = True, b"s" * 8
         self.client.receive_datagram(alert, 1.0)
         self.assertTrue(self.client.is_doubted)
+
+    def test_goodbye(self) -> None:
+        """Either end's is the end of both, and what is sent after it is lost."""
+        for closing in ("client", "server"):
+            self.setUp()
+            (hello,) = self.hello(0.0)
+            server = self.listener.receive_datagram(hello, ADDR, 0.0)
+            assert server is not None
+            self.client.receive_datagram(server.datagrams_to_send(0.0)[0], 0.0)
+            ends = (self.client, server) if closing == "client" else (server, self.client)
+            ends[0].close(0.0)
+            (goodbye,) = ends[0].datagrams_to_send(0.0)
+            self.assertEqual(ends[1].receive_datagram(goodbye, 0.0), [])
+            self.assertTrue(ends[1].is_over)
+            self.assertEqual((server.is_up, server.is_over), (False, True))
+            server.send(b"text", 0.0)
+            server.close(0.0)
+            self.assertEqual(server.datagrams_to_send(0.0), [])
+
+    def test_keys(self) -> None:
+        """The server's end knows the client's."""
+        for key, known in ((b"", None), (b"k" * 32, b"k" * 32)):
+            self.client = StubChannel(b"c" * 8, 0.0, key)
+            server = self.listener.receive_datagram(self.hello(0.0)[0], ADDR, 0.0)
+            assert server is not None
+            self.assertEqual(server.peer_fingerprint, known)
+
+    def test_beginning_anew(self) -> None:
+        """Another hello is not for this channel once that is over, or has heard nothing for 20 s."""
+        (hello,) = self.hello(0.0)
+        server = self.listener.receive_datagram(hello, ADDR, 0.0)
+        assert server is not None
+        other = seal(HELLO, b"o" * 8, 0)
+        times = (LIVELY_SECONDS - 1, LIVELY_SECONDS)
+        self.assertEqual([server.yields_to(other, now) for now in times], [False, True])
+        self.assertFalse(server.yields_to(hello, LIVELY_SECONDS))
+        self.assertFalse(server.yields_to(b"bob", LIVELY_SECONDS))
+        server.receive_datagram(seal(TEXT, server.session, 1, b"hi"), 10.0)
+        self.assertFalse(server.yields_to(other, LIVELY_SECONDS))
+        server.close(0.0)
+        self.assertTrue(server.yields_to(other, LIVELY_SECONDS))
 
     def test_limit(self) -> None:
         """No plaintext is longer than what fits 1,200 bytes."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from chat.messages import Bye
 from chat.server.protocol import Settings
-from tests.support import Wire
+from tests.support import Native, Wire
 
 if TYPE_CHECKING:
     from twisted.logger import LogEvent
@@ -51,7 +52,7 @@ class TalkLogTests(SynchronousTestCase):
                 "~ann is now anna",
                 "[dev] ~ann is now anna",
                 "[dev] ~anna parted",
-                "anna left: exit",
+                "~anna left: exit",
             ],
         )
         self.assertEqual(
@@ -61,7 +62,18 @@ class TalkLogTests(SynchronousTestCase):
 
     def test_leaving_is_one_line(self) -> None:
         """Who leaves the chat leaves its rooms with it."""
-        self.assertEqual(self.log(b"/join dev", b"exit")[2:], ["ann left: exit"])
+        self.assertEqual(self.log(b"/join dev", b"exit")[2:], ["~ann left: exit"])
+
+    def test_verified(self) -> None:
+        """Who holds a key has no sign, whatever is logged of it."""
+        wire = Wire()
+        nat = Native(wire, ("192.0.2.1", 5001), "nat", key=b"k" * 32)
+        nat.say("hi")
+        nat.send(Bye("enough"))
+        self.assertEqual(
+            [formatEvent(event) for event in self.events if "event" in event],
+            ["nat joined from 192.0.2.1:5001", "nat: hi", "nat left: enough"],
+        )
 
     def test_without_text(self) -> None:
         """What members say stays out of the log, topics too."""

@@ -42,10 +42,11 @@ class Publish(NamedTuple):
 
 
 class Drop(NamedTuple):
-    """The member is gone from the chat; `reason` is for the log."""
+    """The member is gone from the chat; nick, `verified` and `reason` are for the log."""
 
     member: bytes
     nick: str
+    verified: bool
     reason: str
 
 

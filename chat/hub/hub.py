@@ -14,6 +14,7 @@ from chat.errors import RequestRejected
 from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
 from chat.hub.members import UNKNOWN, Member, Turn, is_of
 from chat.hub.pages import beginning, fetched_entries, names_page, rooms_page
+from chat.hub.replies import draft_of, not_in, rejected, repeated, reply_to, store_failed
 from chat.hub.rooms import MAX_ROOMS, Room
 from chat.hub.silence import GONE_SECONDS, Silence
 from chat.messages import (
@@ -36,7 +37,6 @@ from chat.messages import (
     Heads,
     Hello,
     Join,
-    Joined,
     Kind,
     Motd,
     Names,
@@ -45,7 +45,6 @@ from chat.messages import (
     Part,
     Ping,
     Pong,
-    Rejected,
     Repeat,
     Request,
     Rooms,
@@ -54,9 +53,11 @@ from chat.messages import (
     Topic,
     Welcome,
 )
+from chat.safety import Nick as CheckedNick
 from chat.safety import check_nick, check_room
 
 MAX_MEMBERS = 5_000  # a message to all of them is 5,000 datagrams: about 20 ms of one core
+REPLACED = "replaced by another session"  # what an older session or member of the same person is told
 TOKEN_BYTES = 8  # of the count that makes a commit's token another than every earlier one
 
 _Look = Names | Motd | Rooms | Topic | Ping | Fetch  # what changes nothing, and so is answered at once
@@ -88,17 +89,19 @@ class Hub:
         for name, (floor, head) in heads.rooms.items():
             self._rooms[name] = Room(name, floor, head, self._version, has_entries=True)
 
-    def apply(self, member_id: bytes, request: Request, now: float) -> list[Effect]:
+    def apply(self, member_id: bytes, request: Request, now: float, key: bytes | None = None) -> list[Effect]:
         """Carry out a request of a member, or put it behind what that member asked before.
 
-        Whoever is not in the chat can only say `Hello`; anything else of a stranger is ignored (the rest of
-        a datagram whose nick was refused, or what was under way when its sender was dropped).
+        `key` is the fingerprint of the key that the member has shown that it holds (None: it has not); it
+        counts with a `Hello`. Whoever is not in the chat can only say `Hello`; anything else of a stranger is
+        ignored (the rest of a datagram whose nick was refused, or what was under way when its sender was
+        dropped).
         """
         if isinstance(request, Hello):
             try:
-                return self._enter(member_id, request, now)
+                return self._enter(member_id, request, now, key)
             except RequestRejected as refusal:
-                return [Send(member_id, _rejected(0, refusal))]
+                return [Send(member_id, rejected(0, refusal))]
         member = self._members.get(member_id)
         if member is None:
             return []
@@ -106,11 +109,11 @@ class Hub:
         match request:
             case Say() | Join() | Part() | Nick() | Bye() | Topic(text=str()):
                 refused = member.queue(request)
-                return effects + (self._go_on(member) if refused is None else _reply(member, refused))
+                return effects + (self._go_on(member) if refused is None else reply_to(member, refused))
         try:
             return effects + self._look(member, request)
         except RequestRejected as refusal:
-            return [*effects, Send(member_id, _rejected(request.id, refusal))]
+            return [*effects, Send(member_id, rejected(request.id, refusal))]
 
     def committed(self, fact: Fact) -> list[Effect]:
         """Tell the room of an entry that the store holds, and its author that it was accepted."""
@@ -126,9 +129,9 @@ class Hub:
         if commit is not None and is_of(commit.draft, fact):
             asking = member.finish(commit)
             if fact.n:
-                effects += _reply(member, Accepted(asking, fact.n, entry.seq))
+                effects += reply_to(member, Accepted(asking, fact.n, entry.seq))
             else:
-                effects += _reply(member, Done(asking, entry.text))
+                effects += reply_to(member, Done(asking, entry.text))
         return effects + self._go_on(member)
 
     def appended(self, token: bytes, result: AppendResult) -> list[Effect]:
@@ -147,13 +150,13 @@ class Hub:
                 member.know_stale(result.number)
                 if commit.last == UNKNOWN:
                     member.refuse(commit.draft.n)
-                    refusal = _rejected(member.finish(commit), _not_in(commit.draft.room))
-                    return _reply(member, refusal) + self._go_on(member)
+                    refusal = rejected(member.finish(commit), not_in(commit.draft.room))
+                    return reply_to(member, refusal) + self._go_on(member)
                 return self._commit(member, commit.draft)
             case Repeat():
                 member.know_stored(commit.draft.n)
-                reply = _repeated(member.finish(commit), commit.draft.n, result)
-                return _reply(member, reply) + self._go_on(member)
+                reply = repeated(member.finish(commit), commit.draft.n, result)
+                return reply_to(member, reply) + self._go_on(member)
             case _:
                 assert_never(result)
 
@@ -178,12 +181,12 @@ class Hub:
             member = self._members.get(client)
             if member is None or not member.end_read(fetch.room, token) or not member.is_plain:
                 return []
-            return [Send(client, _store_failed(fetch.id))]
+            return [Send(client, store_failed(fetch.id))]
         member = self._members.get(token[:-TOKEN_BYTES])
         if member is None or member.in_flight is None or member.in_flight.token != token:
             return []
         asking = member.finish(member.in_flight)
-        return _reply(member, _store_failed(asking)) + self._go_on(member)
+        return reply_to(member, store_failed(asking)) + self._go_on(member)
 
     def expire(self, now: float) -> list[Effect]:
         """Show who was not heard for a minute as away, and let go of who was silent for ten.
@@ -205,24 +208,37 @@ class Hub:
 
     # --- coming and going
 
-    def _enter(self, client: bytes, hello: Hello, now: float) -> list[Effect]:
+    def _enter(self, client: bytes, hello: Hello, now: float, key: bytes | None) -> list[Effect]:
         if hello.version not in (PLAIN_VERSION, PROTOCOL_VERSION):
             raise RequestRejected("VERSION", f"this server speaks version {PROTOCOL_VERSION}")
+        effects: list[Effect] = []
         member = self._members.get(client)
         if member is not None:
             member.begin_session()
         else:
-            member = self._admit(client, hello)
-        return [Send(client, self._welcome(member)), *self._hear(member, now)]
+            nick = check_nick(hello.nick)
+            effects += self._make_way(nick, key)
+            member = self._admit(Member(client, nick, key, is_plain=hello.version == PLAIN_VERSION))
+        return [*effects, Send(client, self._welcome(member)), *self._hear(member, now)]
 
-    def _admit(self, client: bytes, hello: Hello) -> Member:
-        nick = check_nick(hello.nick)
-        if nick.key in self._nicks:
+    def _make_way(self, nick: CheckedNick, key: bytes | None) -> list[Effect]:
+        """See that a nick is free: who has it already leaves if it is the same person, known by the key.
+
+        So a program that was killed, or is left running elsewhere, does not keep its owner out.
+        """
+        holder = self._nicks.get(nick.key)
+        if holder is None:
+            return []
+        member = self._members[holder]
+        if key is None or member.key != key:
             raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
+        return [Send(holder, Bye(REPLACED)), *self._leave(member, REPLACED)]
+
+    def _admit(self, member: Member) -> Member:
         if len(self._members) >= self._max_members:
             raise RequestRejected("FULL", "the chat is full: try again later", 60.0)
-        member = self._members[client] = Member(client, nick, is_plain=hello.version == PLAIN_VERSION)
-        self._nicks[nick.key] = client
+        self._members[member.client] = member
+        self._nicks[member.nick.key] = member.client
         return member
 
     def _welcome(self, member: Member) -> Welcome:
@@ -233,7 +249,7 @@ class Hub:
         client = member.client
         del self._members[client], self._nicks[member.nick.key]
         self._silence.forget(client)
-        effects: list[Effect] = [Drop(client, member.nick.shown, reason)]
+        effects: list[Effect] = [Drop(client, member.nick.shown, member.is_verified, reason)]
         return effects + [self._take_out(member, self._rooms[name]) for name in member.rooms]
 
     def _hear(self, member: Member, now: float) -> list[Effect]:
@@ -278,29 +294,29 @@ class Hub:
         except RequestRejected as refusal:
             if isinstance(request, Say):
                 member.refuse(request.n)
-            return _reply(member, _rejected(request.id, refusal))
+            return reply_to(member, rejected(request.id, refusal))
 
     def _say(self, member: Member, say: Say) -> list[Effect]:
         if member.is_early(say):
             busy = member.park(say)
-            return [] if busy is None else _reply(member, busy)
+            return [] if busy is None else reply_to(member, busy)
         if say.kind is Kind.TOPIC:
             raise RequestRejected("KIND", "a topic has a request of its own")
-        draft = _draft(member, say.n, say.room, say.kind, say.text)
+        draft = draft_of(member, say.n, say.room, say.kind, say.text)
         if say.room in member.rooms:
             member.asking = say.id
             return self._commit(member, draft)
         if member.last == UNKNOWN:  # it may be a repeat of what was said, and stored, before a restart
             member.asking = say.id
             return self._ask_store(member, draft, UNKNOWN)
-        raise _not_in(say.room)
+        raise not_in(say.room)
 
     def _set_topic(self, member: Member, topic: Topic) -> list[Effect]:
         text = topic.text or ""
         if self._room_of(member, topic.room).topic == text:
-            return _reply(member, Done(topic.id, text))
+            return reply_to(member, Done(topic.id, text))
         member.asking = topic.id
-        return self._commit(member, _draft(member, 0, topic.room, Kind.TOPIC, text))
+        return self._commit(member, draft_of(member, 0, topic.room, Kind.TOPIC, text))
 
     def _commit(self, member: Member, draft: Draft) -> list[Effect]:
         return self._ask_store(member, draft, max(member.last, 0) if draft.n else 0)
@@ -320,16 +336,16 @@ class Hub:
 
     def _join(self, member: Member, join: Join) -> list[Effect]:
         if join.room in member.rooms:
-            return _reply(member, self._rooms[join.room].joined(join.id))
+            return reply_to(member, self._rooms[join.room].joined(join.id))
         if len(member.rooms) >= MEMBER_ROOMS:
             raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
         room = self._rooms.get(join.room) or self._found(join.room)
         room.add(member)
         member.rooms.append(room.name)
-        return [room.presence(member, Change.JOINED), *_reply(member, room.joined(join.id))]
+        return [room.presence(member, Change.JOINED), *reply_to(member, room.joined(join.id))]
 
     def _part(self, member: Member, part: Part) -> list[Effect]:
-        done = _reply(member, Done(part.id, ""))
+        done = reply_to(member, Done(part.id, ""))
         if part.room not in member.rooms:
             return done
         member.rooms.remove(part.room)
@@ -350,13 +366,13 @@ class Hub:
             member.nick = nick
             for room in rooms:
                 room.list_again(member)
-        return told + _reply(member, Done(request.id, nick.shown))
+        return told + reply_to(member, Done(request.id, nick.shown))
 
     # --- rooms
 
     def _room_of(self, member: Member, name: str) -> Room:
         if name not in member.rooms:
-            raise _not_in(name)
+            raise not_in(name)
         return self._rooms[name]
 
     def _found(self, name: str) -> Room:
@@ -382,14 +398,14 @@ class Hub:
         match request:
             case Names():
                 room = self._room_of(member, request.room)
-                return _reply(member, Done(request.id, names_page(room, request.after)))
+                return reply_to(member, Done(request.id, names_page(room, request.after)))
             case Motd():
                 page = beginning(self._motd, RESULT_BYTES, request.after)
-                return _reply(member, Done(request.id, self._motd if member.is_plain else page))
+                return reply_to(member, Done(request.id, self._motd if member.is_plain else page))
             case Rooms():
                 return [Send(member.client, rooms_page(request.id, self._rooms.values(), request.after))]
             case Topic():
-                return _reply(member, Done(request.id, self._room_of(member, request.room).topic))
+                return reply_to(member, Done(request.id, self._room_of(member, request.room).topic))
             case Ping():
                 heads = tuple(self._rooms[name].where() for name in member.rooms)
                 return [Send(member.client, Pong(request.id, request.time, heads))]
@@ -409,33 +425,3 @@ class Hub:
         self._reads[token] = member.client, fetch
         member.reading[fetch.room] = token
         return [Read(token, fetch)]
-
-
-def _reply(member: Member, reply: Accepted | Rejected | Done | Joined) -> list[Effect]:
-    """Send a reply; id 0 means that nobody waits for it: whose request it was has another session now."""
-    return [Send(member.client, reply)] if reply.id else []
-
-
-def _not_in(room: str) -> RequestRejected:
-    return RequestRejected("NOT_IN_ROOM", f"you are not in {room}")
-
-
-def _rejected(request_id: int, refusal: RequestRejected) -> Rejected:
-    return Rejected(request_id, refusal.code, refusal.text, refusal.retry_after)
-
-
-def _store_failed(request_id: int) -> Rejected:
-    return Rejected(request_id, "STORE_FAILED", "not done, the store failed: try again", 1.0)
-
-
-def _repeated(request_id: int, n: int, result: Repeat) -> Accepted | Rejected:
-    """Give the answer to a text whose number the store knows already."""
-    if not result.seq:
-        return Rejected(request_id, "REFUSED", "not said: it was refused before")
-    if not result.is_same:
-        return Rejected(request_id, "NUMBER_REUSED", "not said: its number was used for another text")
-    return Accepted(request_id, n, result.seq)
-
-
-def _draft(member: Member, n: int, room: str, kind: Kind, text: str) -> Draft:
-    return Draft(member.client, n, room, kind, member.nick.shown, verified=False, text=text)

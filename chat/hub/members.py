@@ -28,8 +28,9 @@ Turn = _Numbered | Bye  # what changes something, and so takes its turn
 
 
 class Member:
-    """One member, from its `Hello` until it is dropped.
+    """One member, from its `Hello` until it is dropped. `client` names it to everybody outside.
 
+    `key` is the fingerprint of the key that it has shown that it holds; None: it is whoever it says it is.
     `settled` is the highest number of a text known to be settled, `last` the store's number of this client as
     far as the hub knows (`UNKNOWN` until it was told), `in_flight` what the store was asked and has not
     answered, `asking` the id of the request that waits for that answer (0: nobody does any more).
@@ -45,6 +46,7 @@ class Member:
         "in_flight",
         "is_away",
         "is_plain",
+        "key",
         "last",
         "nick",
         "reading",
@@ -52,9 +54,10 @@ class Member:
         "settled",
     )
 
-    def __init__(self, client: bytes, nick: CheckedNick, *, is_plain: bool) -> None:
+    def __init__(self, client: bytes, nick: CheckedNick, key: bytes | None, *, is_plain: bool) -> None:
         self.client = client
         self.nick = nick
+        self.key = key
         self.is_plain = is_plain
         self.is_away = False
         self.rooms: list[str] = []  # at most MEMBER_ROOMS, in the order they were joined
@@ -67,6 +70,11 @@ class Member:
         self._waiting: deque[Turn] = deque()  # at most WAITING_LINES and a Bye, which is the last
         self._parked: set[int] = set()  # at most PARKED
         self._is_warned = False
+
+    @property
+    def is_verified(self) -> bool:
+        """Say whether a key stands behind the nick."""
+        return self.key is not None
 
     # --- taking turns
 

@@ -39,7 +39,7 @@ def names_page(room: Room, after: str) -> NamesPage:
     found = room.listed(nick_key(after), NAMES_PAGE + 1)
     sizes = (len(member.nick.shown.encode()) + NAME_ROW_BYTES for member in found[:NAMES_PAGE])
     count = _fitting(sizes, RESULT_BYTES)
-    rows = tuple(NameLine(m.nick.shown, verified=False, away=m.is_away) for m in found[:count])
+    rows = tuple(NameLine(m.nick.shown, m.is_verified, m.is_away) for m in found[:count])
     return NamesPage(room.name, rows, room.count, more=count < len(found), version=room.version)
 
 

@@ -103,7 +103,7 @@ class Room:
         shown = Presence(
             self.name,
             member.nick.shown,
-            verified=False,
+            verified=member.is_verified,
             change=change,
             version=self.version,
             new_nick=new_nick,

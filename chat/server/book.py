@@ -4,31 +4,56 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import TypeVar
 
-from chat.server.peer import Addr, AnyPeer, NativePeer, PlainPeer
+from chat.server.peer import Addr, AnyPeer, PlainPeer, ProvenPeer
+from chat.wire.server_session import ServerSession
+from chat.wire.text import TextSession
 
-MAX_PEERS = 20_000  # sessions of any state, about 1 KiB each
+MAX_PEERS = 20_000  # sessions of any state, about 1 KiB each without a channel
+MAX_CHANNELS = 6_000  # the hub's 5,000 members and who is coming in: 28 KiB each of OpenSSL's, 170 MiB in all
 MAX_DORMANT = 10_000  # of them those that are out but may come back within a day
 
 
-class Crowd:
-    """The peers behind `members` of one room, sorted by what each of them is sent."""
+_Text = TypeVar("_Text", PlainPeer, ProvenPeer)
+# How their lines end, whether the room's name stands before them, and who they are.
+Alike = tuple[bytes, bool, list[_Text]]
 
-    __slots__ = ("members", "native", "plain")
+
+class Crowd:
+    """The peers behind `members` of one room, sorted by what each of them is sent.
+
+    Lines go to those in `plain` and in `sealed`, frames to the `sessions` of those in `native`.
+    """
+
+    __slots__ = ("members", "native", "plain", "sealed", "sessions")
 
     def __init__(self, room: str, members: tuple[bytes, ...], peers: Mapping[bytes, AnyPeer]) -> None:
-        groups: dict[tuple[bytes, bool], list[PlainPeer]] = {}
+        plain: list[tuple[TextSession, PlainPeer]] = []
+        sealed: list[tuple[TextSession, ProvenPeer]] = []
         self.members = members
-        self.native: dict[NativePeer, None] = {}
+        self.native: dict[ProvenPeer, None] = {}
+        self.sessions: list[ServerSession] = []
         for member in members:
             peer = peers.get(member)  # a member outlives its session: it may have none now
             if isinstance(peer, PlainPeer):
-                session = peer.session
-                groups.setdefault((session.line_end, session.room != room), []).append(peer)
+                plain.append((peer.session, peer))
             elif peer is not None:
-                self.native[peer] = None
-        # How their lines end, whether the room's name stands before them, and who they are.
-        self.plain = [(line_end, is_marked, alike) for (line_end, is_marked), alike in groups.items()]
+                session = peer.session
+                if isinstance(session, TextSession):
+                    sealed.append((session, peer))
+                elif session is not None:
+                    self.native[peer] = None
+                    self.sessions.append(session)
+        self.plain = _alike(room, plain)
+        self.sealed = _alike(room, sealed)
+
+
+def _alike(room: str, peers: list[tuple[TextSession, _Text]]) -> list[Alike[_Text]]:
+    groups: dict[tuple[bytes, bool], list[_Text]] = {}
+    for session, peer in peers:
+        groups.setdefault((session.line_end, session.room != room), []).append(peer)
+    return [(line_end, is_marked, alike) for (line_end, is_marked), alike in groups.items()]
 
 
 class Book:
@@ -36,7 +61,8 @@ class Book:
 
     def __init__(self) -> None:
         self.peers: dict[Addr, AnyPeer] = {}
-        self.members: dict[bytes, AnyPeer] = {}  # those that the hub may name, by client id
+        self._channels = 0  # of the peers
+        self.members: dict[bytes, AnyPeer] = {}  # those that the hub may name
         self._dormant: OrderedDict[PlainPeer, None] = OrderedDict()  # the longest silent first
         self._crowds: dict[str, Crowd] = {}  # as many and as large as the rosters of the hub's rooms
 
@@ -44,33 +70,41 @@ class Book:
         """Say whether no peer more can be known."""
         return len(self.peers) >= MAX_PEERS
 
+    def has_all_channels(self) -> bool:
+        """Say whether no peer more with a channel can be known."""
+        return self._channels >= MAX_CHANNELS
+
     def add(self, peer: AnyPeer) -> None:
-        """Know a peer from now on."""
+        """Know a peer from now on; nobody is known at its address."""
         self.peers[peer.addr] = peer
+        self._channels += isinstance(peer, ProvenPeer)
 
     def forget(self, peer: AnyPeer) -> None:
         """Know a peer no more. Its member, if it has one, is without a session then."""
         if self.peers.get(peer.addr) is peer:
             del self.peers[peer.addr]
+            self._channels -= isinstance(peer, ProvenPeer)
         self._leave_seat(peer)
         if isinstance(peer, PlainPeer):
             self._dormant.pop(peer, None)
 
-    def seat(self, client: bytes, peer: AnyPeer) -> AnyPeer | None:
-        """Let what `client` is told go to `peer`; give the one whose place it takes."""
-        seated = self.members.get(client)
+    def seat(self, member: bytes, peer: AnyPeer) -> AnyPeer | None:
+        """Let what `member` is told go to `peer`; give the one whose place it takes."""
+        seated = self.members.get(member)
         if seated is peer:
             return None
-        self._leave_seat(peer)  # refused, it may come in under another id
-        self.members[client] = peer
-        peer.seat = client
+        self._leave_seat(peer)  # refused, it may come in as another
+        self.members[member] = peer
+        peer.seat = member
         self._crowds.clear()
         return seated
 
-    def unseat(self, client: bytes) -> None:
-        """Let nobody be told what `client` is told."""
-        if self.members.pop(client, None) is not None:
+    def unseat(self, member: bytes) -> AnyPeer | None:
+        """Let nobody be told what `member` is told; give the one that was."""
+        peer = self.members.pop(member, None)
+        if peer is not None:
             self._crowds.clear()
+        return peer
 
     def fall_dormant(self, peer: PlainPeer) -> PlainPeer | None:
         """Note that a peer is out and may come back; give the longest silent one if too many are."""
@@ -81,12 +115,16 @@ class Book:
         """Note that a peer which may have been dormant has spoken."""
         self._dormant.pop(peer, None)
 
-    def note_form(self, peer: PlainPeer) -> None:
+    def note_form(self, peer: AnyPeer) -> None:
         """See whether lines go to this peer in another form from now on."""
-        form = peer.session.line_end, peer.session.room
+        session = peer.session
+        if not isinstance(session, TextSession):
+            return
+        form = session.line_end, session.room
         if peer.form != form:
             peer.form = form
-            self._crowds.clear()
+            if peer.seat is not None:  # else it is in no crowd
+                self._crowds.clear()
 
     def crowd(self, room: str, members: tuple[bytes, ...]) -> Crowd:
         """Give the peers of `members`: made once and used until one of them comes, goes or changes its form.

@@ -1,7 +1,7 @@
-"""Who is served, and how much an address that has proved nothing may make the server do.
+"""How much an address that has proved nothing may make the server do, and which networks are trusted.
 
-A plain datagram has no proof of its sender. So strangers get few answers, plain members come from networks
-where a forged source is somebody on the premises, and what goes wrong is logged at a bounded rate.
+A plain datagram has no proof of its sender. So strangers get few answers, and what goes wrong is logged at a
+bounded rate.
 """
 
 from __future__ import annotations
@@ -44,25 +44,6 @@ def is_trusted(host: str) -> bool:
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return any(address in network for network in TRUSTED_NETWORKS)
-
-
-class Door:
-    """Who may come in by the plain door (`plain`: trusted, all or off), and who by any."""
-
-    def __init__(self, plain: str, faults: FaultLog) -> None:
-        self._plain = plain
-        self._faults = faults
-
-    def admits_plain(self, addr: Addr) -> bool:
-        """Say whether a stranger's plain datagram is taken, and log why not."""
-        if self._plain == "off":
-            why = "ignored: the plain door is closed (--plain off)"
-        elif self._plain == "trusted" and not is_trusted(addr[0]):
-            why = "ignored: not from a trusted network (--plain trusted)"
-        else:
-            return True
-        self._faults.note("a plain datagram", addr, why)
-        return False
 
 
 class AnswerLimit:

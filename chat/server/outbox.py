@@ -1,7 +1,8 @@
 """What one turn has to send: rendered and encoded once for everybody, in the order in which it came up.
 
-A plain peer's lines stand here as datagrams, in their place among what others are told. A native peer's
-frames wait in its session, which packs them when they may leave; here stands only that it has some.
+A plain peer's lines stand here as datagrams, in their place among what others are told. A sealed peer's are
+in its channel already, and a native peer's frames wait in its session, which packs them when they may leave;
+of both here stands only that they have some.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chat.messages import Broadcast, Entry
 from chat.server.book import Crowd
-from chat.server.peer import AnyPeer, NativePeer, Peer
+from chat.server.peer import AnyPeer, Peer, ProvenPeer
 from chat.wire.frames import encode_frame
 from chat.wire.lines import mark, render
+from chat.wire.server_session import ServerSession
 from chat.wire.tails import Tails
 
 
 class Outbox:
-    """The datagrams to write, the native peers to look after, and the entries that are said again.
+    """The datagrams to write, the channels to look after, and the entries that are said again.
 
     `queued` counts both, once for each peer: who reads from the socket stops to write when it is large.
     """
@@ -25,7 +27,7 @@ class Outbox:
     def __init__(self) -> None:
         self.queued = 0
         self._datagrams: list[tuple[bytes, Sequence[Peer]]] = []
-        self._native: dict[NativePeer, None] = {}
+        self._proven: dict[ProvenPeer, None] = {}
         self._tails = Tails()
 
     def put(self, datagrams: Iterable[bytes], peer: Peer) -> None:
@@ -34,13 +36,13 @@ class Outbox:
             self._datagrams.append((datagram, (peer,)))
             self.queued += 1
 
-    def look_after(self, peer: NativePeer) -> None:
-        """Note that the session of `peer` may have something to send."""
-        self._native[peer] = None
+    def look_after(self, peer: ProvenPeer) -> None:
+        """Note that the session of `peer`, or its channel, may have something to send."""
+        self._proven[peer] = None
 
-    def tell_plain(self, crowd: Crowd, message: Broadcast, silent: AnyPeer | None) -> None:
-        """Queue the line that tells of `message` for all plain peers of its room but `silent`."""
-        line = render(message) if crowd.plain else b""
+    def tell_text(self, crowd: Crowd, message: Broadcast, silent: AnyPeer | None, now: float) -> None:
+        """Give the line that tells of `message` to all of its room who speak text, but to `silent`."""
+        line = render(message) if crowd.plain or crowd.sealed else b""
         if not line:
             return
         for line_end, is_marked, peers in crowd.plain:
@@ -48,15 +50,22 @@ class Outbox:
             datagram = (mark(line, message.room) if is_marked else line) + line_end
             self._datagrams.append((datagram, told))
             self.queued += len(told)
+        for line_end, is_marked, proven in crowd.sealed:
+            plaintext = (mark(line, message.room) if is_marked else line) + line_end
+            for peer in proven:
+                if peer is not silent:
+                    peer.channel.send(plaintext, now)
+                    self._proven[peer] = None
+            self.queued += len(proven)
 
     def tell_native(self, crowd: Crowd, message: Broadcast, now: float) -> None:
         """Give the frame that tells of `message` to all native peers of its room. An entry is its tail."""
         if not crowd.native:
             return
         frame = encode_frame(message)
-        for peer in crowd.native:
-            peer.session.send_frame(frame, now)
-        self._native.update(crowd.native)
+        for session in crowd.sessions:
+            session.send_frame(frame, now)
+        self._proven.update(crowd.native)
         self.queued += len(crowd.native)
         if isinstance(message, Entry):
             self._tails.entry(message.room, frame, crowd.members, now)
@@ -66,19 +75,19 @@ class Outbox:
         return self._tails.next_timeout()
 
     def repeat_tails(self, peers: Mapping[bytes, AnyPeer], now: float) -> None:
-        """Say the last entries of quiet rooms again. To a plain peer each entry goes once, come what may."""
+        """Say the last entries of quiet rooms again. As text each entry goes out once, come what may."""
         for frame, members, only_recent_fetchers in self._tails.due(now):
             for member in members:
                 peer = peers.get(member)
-                if not isinstance(peer, NativePeer):
+                if not isinstance(peer, ProvenPeer) or not isinstance(peer.session, ServerSession):
                     continue
                 if not only_recent_fetchers or peer.session.has_fetched(now):
                     peer.session.send_frame(frame, now)
-                    self._native[peer] = None
+                    self._proven[peer] = None
 
-    def next_native(self) -> NativePeer | None:
-        """Give one of the native peers to look after, and forget it; None: there is none."""
-        return self._native.popitem()[0] if self._native else None
+    def next_proven(self) -> ProvenPeer | None:
+        """Give one of the peers to look after, and forget it; None: there is none."""
+        return self._proven.popitem()[0] if self._proven else None
 
     def take(self) -> list[tuple[bytes, Sequence[Peer]]]:
         """Give the datagrams in their order, each with those that it goes to, and forget them."""

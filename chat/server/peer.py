@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from chat.messages import Request
 from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
+from chat.wire.visit import ENTER_SECONDS
 
 # What recvfrom gives: (host, port), or (host, port, flow info, scope id) for IPv6.
 Addr = tuple[str, int] | tuple[str, int, int, int]
@@ -23,7 +25,21 @@ class Channel(Protocol):
     """One proven peer's secure channel: datagrams of the network on one side, plaintexts on the other.
 
     It never raises for what a peer or a stranger sent. Times are the server's, in seconds.
+
+    `is_up` while plaintexts pass; `is_over` once they never will (again), and then what it still has to send
+    is all there will be. `peer_fingerprint` is that of the key that the peer holds, once it is up: 32 bytes;
+    None: it has shown none.
     """
+
+    is_up: bool
+    is_over: bool
+    peer_fingerprint: bytes | None
+
+    def yields_to(self, datagram: bytes, now: float) -> bool:
+        """Say whether the listener should be asked about a datagram from the peer's address.
+
+        If it makes a channel of it, the peer has begun anew, and that channel takes this one's place.
+        """
 
     def receive_datagram(self, datagram: bytes, now: float) -> list[bytes]:
         """Give the plaintexts that a datagram from the peer's address held; rubbish holds none."""
@@ -63,7 +79,7 @@ class Listener(Protocol):
 class Peer:
     """An address that can be written to: how datagrams leave for it, and since when all writes failed."""
 
-    __slots__ = ("addr", "failing_since", "seat", "source", "spoken_to")
+    __slots__ = ("addr", "failing_since", "form", "seat", "source", "spoken_to")
 
     def __init__(self, addr: Addr) -> None:
         self.addr = addr
@@ -71,29 +87,62 @@ class Peer:
         # What makes answers leave from there, where that takes anything.
         self.source: list[ControlMessage] = []
         self.failing_since: float | None = None
-        self.seat: bytes | None = None  # the member that it spoke for last, by client id
+        self.seat: bytes | None = None  # the member that it spoke for last
+        self.form = b"", ""  # what a text peer's lines looked like when they were last looked at
 
 
 class PlainPeer(Peer):
     """A peer that speaks in the clear, and its session."""
 
-    __slots__ = ("form", "session")
+    __slots__ = ("session",)
 
     def __init__(self, addr: Addr, session: TextSession) -> None:
         super().__init__(addr)
         self.session = session
-        self.form = session.line_end, session.room  # what its lines looked like when they were last looked at
+
+    def unseal(self, datagram: bytes, now: float) -> tuple[bytes]:  # noqa: ARG002
+        """Give what a datagram says: itself."""
+        return (datagram,)
 
 
-class NativePeer(Peer):
-    """A peer that has proved its address, its session, and the channel that the session speaks through."""
+class ProvenPeer(Peer):
+    """A peer that has proved its address: its channel, and its session once it has said a first word.
 
-    __slots__ = ("channel", "session")
+    The first word decides who it is: a program that speaks frames ("native"), or somebody who speaks plain
+    text ("sealed"). Who says none is given up at `until`.
+    """
 
-    def __init__(self, addr: Addr, session: ServerSession, channel: Channel) -> None:
+    __slots__ = ("channel", "session", "until")
+
+    def __init__(self, addr: Addr, channel: Channel, now: float) -> None:
         super().__init__(addr)
-        self.session = session
         self.channel = channel
+        self.session: ServerSession | TextSession | None = None
+        self.until = now + ENTER_SECONDS
+
+    def unseal(self, datagram: bytes, now: float) -> list[bytes]:
+        """Give the plaintexts that a datagram held; rubbish holds none."""
+        return self.channel.receive_datagram(datagram, now)
+
+    def pass_on(self, now: float) -> None:
+        """Put what the session has to send into the channel."""
+        if self.session is not None:
+            for plaintext in self.session.datagrams_to_send(now):
+                self.channel.send(plaintext, now)
+
+    def next_timeout(self) -> float | None:
+        """Give the time at which session or channel want something; None: the session is at its end."""
+        when = self.until if self.session is None else self.session.next_timeout()
+        again = self.channel.next_timeout()
+        return when if when is None or again is None else min(when, again)
+
+    def handle_timeout(self, now: float) -> list[Request]:
+        """Do what is due beside the channel; give what the session asks for because of it."""
+        if self.session is not None:
+            return self.session.handle_timeout(now)
+        if now >= self.until:
+            self.channel.close(now)
+        return []
 
 
-AnyPeer = PlainPeer | NativePeer
+AnyPeer = PlainPeer | ProvenPeer

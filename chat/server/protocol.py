@@ -1,8 +1,8 @@
 """The server: one socket, a session for each peer, the hub behind them and the store behind the hub.
 
-It carries values between layers that know nothing of each other: datagrams to sessions, requests to the hub,
-effects to the store and to sessions, and once a turn everything that is to be sent to the socket. It holds
-the clock and reads it once an event.
+It carries values between layers that know nothing of each other: datagrams to channels and sessions, requests
+to the hub, effects to the store and to sessions, and once a turn everything that is to be sent to the socket.
+It holds the clock and reads it once an event.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ import errno
 import os
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -25,22 +23,25 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chat.errors import RemoteProtocolError, StoreError
+from chat.errors import RemoteProtocolError
 from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
-from chat.hub.hub import Hub
-from chat.messages import Bye, Entry, Fact, Heads, Request
+from chat.hub.hub import REPLACED, Hub
+from chat.messages import Bye, Entry, Reply, Request
 from chat.server.alarm import Alarm
-from chat.server.book import MAX_PEERS, Book
-from chat.server.limits import AnswerLimit, Door, FaultLog
+from chat.server.book import MAX_CHANNELS, MAX_PEERS, Book
+from chat.server.doors import Doors
+from chat.server.errands import Errands
+from chat.server.limits import AnswerLimit, FaultLog
 from chat.server.outbox import Outbox
-from chat.server.peer import Addr, AnyPeer, Listener, NativePeer, Peer, PlainPeer
+from chat.server.peer import Addr, AnyPeer, Listener, Peer, PlainPeer, ProvenPeer
 from chat.server.port import WRITES_A_TURN, UdpPort
 from chat.server.talklog import TalkLog
 from chat.server.wheel import Wheel
 from chat.store.interface import Store
-from chat.wire.lines import GOING_DOWN
+from chat.wire.lines import EXIT, GOING_DOWN
 from chat.wire.server_session import ServerSession
-from chat.wire.text import State, TextSession
+from chat.wire.text import TextSession
+from chat.wire.visit import State
 
 IDLE_SECONDS = 1_800.0  # nc says nothing when it ends: after half an hour a silent peer is taken for gone
 SLOT_SECONDS = 0.01  # how late a time-out may be: half of what sessions hold frames back for
@@ -50,7 +51,7 @@ UNREACHABLE_SECONDS = (
 )
 LAST_WORDS_SECONDS = 0.05  # for what sessions hold back when the server goes: more than 20 ms and a slot
 RETURNS_A_SECOND = 500.0  # of native members after a restart: 12 % of a core for their handshakes
-REPLACED = "replaced by another session"
+BEGAN_ANEW = "began anew from the same address"
 
 # A write that fails so can never succeed: the address is wrong, forbidden or of another family. All other
 # errors are loss: the queue or the network is what failed, not the peer.
@@ -65,10 +66,6 @@ class Settings:
     echo: bool = True
     log_text: bool = True
     idle_timeout: float = IDLE_SECONDS
-
-
-_Token = TypeVar("_Token", bytes, int)
-_Answer = TypeVar("_Answer")
 
 
 class Chore(Enum):
@@ -104,17 +101,15 @@ class ChatServer(DatagramProtocol):
         self._settings = settings
         self._clock = clock
         self._now = now
-        self._random = random
-        self._listener = listener
         self._faults = FaultLog(self._log, now)
         self._talk = TalkLog(with_text=settings.log_text)
-        self._door = Door(settings.plain, self._faults)
+        self._doors = Doors(settings.plain, settings.idle_timeout, listener, self._faults, random)
         self._answers = AnswerLimit()
         self._book = Book()
         self._outbox = Outbox()
         self._wheel: Wheel[AnyPeer | Chore] = Wheel(SLOT_SECONDS)
         self._alarm = Alarm(clock, now, self._wake)
-        self._verdicts: deque[Callable[[], list[Effect]]] = deque()  # of the store, for the hub, in order
+        self._errands = Errands(hub, store, self._faults, self._store_answered)
         self._busy = False
         self._closed = False
 
@@ -123,23 +118,23 @@ class ChatServer(DatagramProtocol):
     def startProtocol(self) -> None:
         """Begin: learn where the store stands, listen to it, then serve."""
         self.transport.hold()
-        self._store.heads().addCallback(self._restore).addCallback(self._serve).addErrback(
-            self._broken, "the store cannot be read: nobody is served"
-        )
+        self._errands.begin().addCallback(self._serve).addErrback(self._unreadable)
         self._wheel.schedule(Chore.EXPIRE, self._now() + EXPIRE_SECONDS)
         self._set_alarm()
 
     def datagramReceived(self, datagram: bytes, addr: Addr) -> None:
         """Take one datagram: the beginning of every message's way."""
         now = self._now()
-        peer = self._book.peers.get(addr) or self._meet(datagram, addr, now)
+        peer = self._book.peers.get(addr)
         if peer is None:
+            peer = self._meet(datagram, addr, now)
+            if peer is None:
+                return
+        elif self._doors.is_knock(peer, datagram, now):
+            self._knock(datagram, addr, now)
             return
-        if isinstance(peer, PlainPeer):
-            requests = self._read(peer, (datagram,), now)
-            self._book.note_form(peer)
-        else:
-            requests = self._read(peer, peer.channel.receive_datagram(datagram, now), now)
+        requests = self._read(peer, peer.unseal(datagram, now), now)
+        self._book.note_form(peer)
         if requests:  # asks the kernel: not for what will not be answered
             self._note_source(peer)
         self._carry_out(peer, requests, now)
@@ -161,31 +156,29 @@ class ChatServer(DatagramProtocol):
         natives = 0
         for member in self._hub.everybody():
             goodbye = Bye(GOING_DOWN)
-            if isinstance(self._book.members.get(member), NativePeer):
+            if self._is_native(self._book.members.get(member)):
                 goodbye = Bye(GOING_DOWN, reconnect_after=1 + natives / RETURNS_A_SECOND)
                 natives += 1
             self._perform(Send(member, goodbye), now)
         self._flush()
-        held_back = any(isinstance(peer, NativePeer) for peer in self._book.members.values())
+        held_back = any(map(self._is_native, self._book.members.values()))
         waited = deferLater(self._clock, LAST_WORDS_SECONDS) if held_back else succeed(None)
         return waited.addCallback(self._end)
 
     # --- beginning and end
 
-    def _restore(self, heads: Heads) -> Deferred[None]:
-        self._hub.restore(heads)
-        newest = max((head for _, head in heads.rooms.values()), default=heads.base)
-        return self._store.subscribe(self._stored, max(newest, heads.base))
-
     def _serve(self, _: None) -> None:
         self.transport.release()
+
+    def _unreadable(self, failure: Failure) -> None:
+        self._log.failure("the store cannot be read: nobody is served", failure)
 
     def _end(self, _: None) -> Deferred[None]:
         now = self._now()
         for peer in self._book.peers.values():
-            if isinstance(peer, NativePeer):
+            if isinstance(peer, ProvenPeer):
                 peer.channel.close(now)
-                self._outbox.look_after(peer)
+                self._outbox.put(peer.channel.datagrams_to_send(now), peer)
         self._flush()
         self.stopProtocol()
         return self._store.close()
@@ -194,33 +187,39 @@ class ChatServer(DatagramProtocol):
 
     def _meet(self, datagram: bytes, addr: Addr, now: float) -> PlainPeer | None:
         """Give the peer of a stranger that the plain door lets in. The native door takes what is its own."""
-        listener = self._listener
-        if listener is not None and not listener.is_mine(datagram):
-            listener = None
-        if listener is None and not self._door.admits_plain(addr):
+        is_native = self._doors.is_native(datagram)
+        if not is_native and not self._doors.admits_plain(addr):
             return None
         if addr[1] == 0 or self.transport.is_own(addr):
             self._faults.note("a datagram that nobody can have sent", addr)
         elif self._book.is_full():
             self._faults.note("a datagram", addr, f"ignored: {MAX_PEERS} addresses are known already")
-        elif listener is not None:
-            self._knock(listener, datagram, addr, now)
+        elif is_native:
+            self._knock(datagram, addr, now)
         else:
-            peer = PlainPeer(addr, TextSession(self._random(16), self._settings.idle_timeout))
+            peer = self._doors.meet(addr)
             self._book.add(peer)
             return peer
         return None
 
-    def _knock(self, listener: Listener, datagram: bytes, addr: Addr, now: float) -> None:
-        """Let the listener answer an address that has not proved itself; once it has, it is a peer."""
-        channel = listener.receive_datagram(datagram, addr, now)
-        for answer, to in listener.datagrams_to_send(now):
+    def _knock(self, datagram: bytes, addr: Addr, now: float) -> None:
+        """Let the native door answer an address that has not proved itself; once it has, it is a peer.
+
+        It takes the place of whatever was known there.
+        """
+        known = self._book.peers.get(addr)
+        if not isinstance(known, ProvenPeer) and self._book.has_all_channels():
+            self._faults.note("a handshake", addr, f"ignored: there are {MAX_CHANNELS} already")
+            return
+        peer, answers = self._doors.knock(datagram, addr, now)
+        for answer, to in answers:
             unproven = Peer(to)
             if to == addr:
                 self._note_source(unproven)
             self._outbox.put((answer,), unproven)
-        if channel is not None:
-            peer = NativePeer(addr, ServerSession(now), channel)
+        if peer is not None:
+            if known is not None:
+                self._lose(known, BEGAN_ANEW, now)
             self._book.add(peer)
             self._note_source(peer)
             self._outbox.look_after(peer)
@@ -235,15 +234,18 @@ class ChatServer(DatagramProtocol):
         requests: list[Request] = []
         try:
             for plaintext in plaintexts:
-                requests += peer.session.receive_datagram(plaintext, now)
+                requests += self._doors.listen(peer, plaintext, now).receive_datagram(plaintext, now)
         except RemoteProtocolError as fault:
             self._faults.note("a bad datagram", peer.addr, str(fault))
         return requests
 
     def _look_after(self, peer: AnyPeer, now: float) -> None:
-        """Queue what a session wants to send: a plain one's lines at once, in their place among others."""
-        if isinstance(peer, NativePeer):
+        """Queue what a session wants to send: lines at once, in their place among others."""
+        if isinstance(peer, ProvenPeer):
             self._outbox.look_after(peer)
+            if isinstance(peer.session, TextSession):
+                peer.pass_on(now)
+                self._book.note_form(peer)
             return
         datagrams = peer.session.datagrams_to_send(now)
         self._book.note_form(peer)
@@ -256,110 +258,96 @@ class ChatServer(DatagramProtocol):
                 return
         self._outbox.put(datagrams, peer)
 
-    def _look_after_native(self, peer: NativePeer, now: float) -> None:
+    def _look_after_channel(self, peer: ProvenPeer, now: float) -> None:
+        """Queue what a channel has to send. If that was the last, its peer is known no more."""
         if self._book.peers.get(peer.addr) is not peer:
             return
-        session, channel = peer.session, peer.channel
-        for plaintext in session.datagrams_to_send(now):
-            channel.send(plaintext, now)
-        when = session.next_timeout()
-        if when is None:  # its member stays, and may come back on another session
-            channel.close(now)
-            self._forget(peer)
-        else:
-            again = channel.next_timeout()
-            self._wheel.schedule(peer, when if again is None else min(when, again))
-        self._outbox.put(channel.datagrams_to_send(now), peer)
+        peer.pass_on(now)
+        when = peer.next_timeout()
+        if when is None:
+            peer.channel.close(now)
+        self._outbox.put(peer.channel.datagrams_to_send(now), peer)
+        if peer.channel.is_over:
+            self._lose(peer, EXIT, now)
+        elif when is not None:
+            self._wheel.schedule(peer, when)
+
+    def _lose(self, peer: AnyPeer, reason: str, now: float) -> None:
+        """Know a peer no more. Who spoke text leaves with it; a native member may come back on another."""
+        self._forget(peer)
+        if isinstance(peer.session, TextSession):
+            self._advance(self._hub.apply(peer.session.member, Bye(reason), now), now)
 
     def _forget(self, peer: AnyPeer) -> None:
         self._book.forget(peer)
         self._wheel.cancel(peer)
 
+    @staticmethod
+    def _is_native(peer: AnyPeer | None) -> bool:
+        return peer is not None and isinstance(peer.session, ServerSession)
+
     # --- requests, effects and the store
 
     def _carry_out(self, peer: AnyPeer, requests: list[Request], now: float) -> None:
-        client = peer.session.client
-        if requests and client is not None:
-            replaced = self._book.seat(client, peer)
+        member = None if peer.session is None else peer.session.member
+        if requests and member is not None:
+            replaced = self._book.seat(member, peer)
             if replaced is not None:
-                replaced.session.send(Bye(REPLACED), now)  # which ends it: it asks for nothing any more
-                self._look_after(replaced, now)
-            if isinstance(peer, PlainPeer):
+                self._tell(replaced, Bye(REPLACED), now)  # which ends it: it asks for nothing any more
+            key = None
+            if isinstance(peer, ProvenPeer):
+                key = peer.channel.peer_fingerprint
+            else:
                 self._book.wake(peer)
             for request in requests:
-                self._advance(self._hub.apply(client, request, now), now)
+                self._advance(self._hub.apply(member, request, now, key), now)
         self._look_after(peer, now)
 
-    def _advance(self, effects: list[Effect], now: float) -> None:
-        """Perform effects, and what follows from the store's answers to them. Never entered twice.
+    def _tell(self, peer: AnyPeer, message: Reply | Entry, now: float) -> None:
+        if peer.session is not None:
+            peer.session.send(message, now)
+            self._look_after(peer, now)
 
-        A store calls back whenever it likes: at once, inside `append` (memory), or in a later turn (a disk).
-        Either way its answer waits here, so that the hub finishes one thing before it hears of the next.
-        """
+    def _advance(self, effects: list[Effect], now: float) -> None:
+        """Perform effects, and what follows from the store's answers to them. Never entered twice."""
         self._busy = True
         try:
-            for effect in effects:
-                self._perform(effect, now)
-            while self._verdicts:
-                for effect in self._verdicts.popleft()():
+            following: list[Effect] | None = effects
+            while following is not None:
+                for effect in following:
                     self._perform(effect, now)
+                following = self._errands.next_effects()
         finally:
             self._busy = False
+
+    def _store_answered(self) -> None:
+        if not self._busy:
+            self._advance([], self._now())
+            self._flush()
 
     def _perform(self, effect: Effect, now: float) -> None:
         match effect:
             case Send():
                 peer = self._book.members.get(effect.member)
                 if peer is not None:
-                    peer.session.send(effect.message, now)
-                    self._look_after(peer, now)
+                    self._tell(peer, effect.message, now)
             case Publish():
                 self._publish(effect, now)
-            case Commit():
-                self._await(self._store.append(effect.draft, effect.last), self._hub.appended, effect.token)
-            case Read(token, fetch):
-                page = self._store.read(fetch.room, fetch.after, fetch.before, fetch.limit)
-                self._await(page, self._hub.answered, token)
+            case Commit() | Read():
+                self._errands.run(effect)
             case Drop():
-                self._book.unseat(effect.member)
-                self._talk.left(effect)
+                self._drop(effect, now)
             case _:
                 assert_never(effect)
 
-    def _await(
-        self,
-        answer: Deferred[_Answer],
-        verb: Callable[[_Token, _Answer], list[Effect]],
-        token: _Token,
-    ) -> None:
-        """Let the hub hear by `verb` what the store answers, or that it has failed."""
-        answer.addCallbacks(self._answered, self._store_failed, (verb, token), {}, (token,), {}).addErrback(
-            self._broken, "the store's answer could not be taken"
-        )
-
-    def _answered(
-        self, answer: _Answer, verb: Callable[[_Token, _Answer], list[Effect]], token: _Token
-    ) -> None:
-        self._verdict(partial(verb, token, answer))
-
-    def _stored(self, fact: Fact) -> None:
-        self._verdict(partial(self._hub.committed, fact))
-
-    def _store_failed(self, failure: Failure, token: bytes | int) -> None:
-        if not failure.check(StoreError):
-            self._log.failure("the store failed in a way it should not", failure)
-        else:
-            self._faults.note("a failure of the store", None, failure.getErrorMessage())
-        self._verdict(partial(self._hub.failed, token))
-
-    def _verdict(self, verdict: Callable[[], list[Effect]]) -> None:
-        self._verdicts.append(verdict)
-        if not self._busy:
-            self._advance([], self._now())
-            self._flush()
-
-    def _broken(self, failure: Failure, what: str) -> None:
-        self._log.failure("{what}", failure, what=what)
+    def _drop(self, drop: Drop, now: float) -> None:
+        """Let a member go. A channel of text goes with it; a native session says goodbye by itself."""
+        peer = self._book.unseat(drop.member)
+        if isinstance(peer, ProvenPeer) and isinstance(peer.session, TextSession):
+            peer.pass_on(now)
+            peer.channel.close(now)
+            self._outbox.look_after(peer)
+        self._talk.left(drop)
 
     def _publish(self, effect: Publish, now: float) -> None:
         message = effect.message
@@ -367,7 +355,7 @@ class ChatServer(DatagramProtocol):
         self._talk.published(message, author)
         crowd = self._book.crowd(message.room, effect.members)
         has_own_line = not self._settings.echo and isinstance(message, Entry)
-        self._outbox.tell_plain(crowd, message, author if has_own_line else None)
+        self._outbox.tell_text(crowd, message, author if has_own_line else None, now)
         self._outbox.tell_native(crowd, message, now)
 
     # --- what waits for its time
@@ -403,13 +391,13 @@ class ChatServer(DatagramProtocol):
                 self._outbox.repeat_tails(self._book.members, now)
             case PlainPeer():
                 self._carry_out(key, key.session.handle_timeout(now), now)
-                if key.session.state is State.DORMANT:
+                if key.session.state is State.OUT:
                     too_many = self._book.fall_dormant(key)
                     if too_many is not None:
                         self._forget(too_many)
-            case NativePeer():
+            case ProvenPeer():
                 requests = self._read(key, key.channel.handle_timeout(now), now)
-                self._carry_out(key, requests + key.session.handle_timeout(now), now)
+                self._carry_out(key, requests + key.handle_timeout(now), now)
             case _:
                 assert_never(key)
 
@@ -419,8 +407,8 @@ class ChatServer(DatagramProtocol):
         """Write the outbox; then remove those that cannot be written to, and tell the others of it."""
         while not self._closed:
             now = self._now()
-            while (native := self._outbox.next_native()) is not None:
-                self._look_after_native(native, now)
+            while (proven := self._outbox.next_proven()) is not None:
+                self._look_after_channel(proven, now)
             outbox = self._outbox.take()
             if not outbox:
                 break
@@ -442,8 +430,5 @@ class ChatServer(DatagramProtocol):
         if not hopeless and now - since < UNREACHABLE_SECONDS:
             self._faults.note("a failed write", known.addr, f"{error.strerror}: counted as loss")
             return
-        self._forget(known)
-        if isinstance(known, PlainPeer):  # a native member may come back from elsewhere
-            name = errno.errorcode.get(error.errno or 0, "?")
-            goodbye = Bye(f"cannot be sent to: {name} {error.strerror}")
-            self._advance(self._hub.apply(known.session.client, goodbye, now), now)
+        name = errno.errorcode.get(error.errno or 0, "?")
+        self._lose(known, f"cannot be sent to: {name} {error.strerror}", now)

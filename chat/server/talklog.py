@@ -40,14 +40,20 @@ class TalkLog:
 
     def left(self, drop: Drop) -> None:
         """Log that a member is gone from the chat."""
-        self._log.info("{nick} left: {reason}", event="left", nick=drop.nick, reason=drop.reason)
+        self._log.info(
+            "{mark}{nick} left: {reason}",
+            event="left",
+            mark=_mark(drop.verified),
+            nick=drop.nick,
+            reason=drop.reason,
+        )
 
     def _said(self, entry: Entry) -> None:
         self._log.info(
             _SAID[entry.kind],
             event="said",
             place=_place(entry.room),
-            mark="" if entry.verified else "~",
+            mark=_mark(entry.verified),
             nick=entry.nick,
             text=entry.text if self._with_text else "(not logged)",
             room=entry.room,
@@ -60,7 +66,7 @@ class TalkLog:
             _CHANGED[presence.change],
             event="parted" if presence.change is Change.LEFT else presence.change.value,
             place=_place(presence.room),
-            mark="" if presence.verified else "~",
+            mark=_mark(presence.verified),
             nick=presence.nick,
             new_nick=presence.new_nick,
             room=presence.room,
@@ -70,3 +76,7 @@ class TalkLog:
 
 def _place(room: str) -> str:
     return "" if room == LOBBY else f"[{room}] "
+
+
+def _mark(verified: bool) -> str:
+    return "" if verified else "~"

@@ -7,10 +7,12 @@ answer to, and asks for what it has missed.
 
 from __future__ import annotations
 
+import hashlib
 from enum import Enum, auto
 
 from chat.errors import RemoteProtocolError
 from chat.messages import (
+    CLIENT_BYTES,
     IN_FLIGHT,
     Accepted,
     Bye,
@@ -69,12 +71,26 @@ NEXT = {
 }
 
 
-class ServerSession:
-    """One native client's side of the conversation. `client` is its client id, None before its Hello."""
+def member_id(client: bytes, key: bytes | None) -> bytes:
+    """Give the name that a native client has in the hub and in the store, 16 bytes.
 
-    def __init__(self, now: float) -> None:
-        self.client: bytes | None = None
+    `key` is the fingerprint of the key that it holds (None: it has none). So whoever meets a client id can
+    neither speak for that client nor learn its numbers without the key.
+    """
+    return hashlib.sha256((key or b"") + client).digest()[:CLIENT_BYTES]
+
+
+class ServerSession:
+    """One native client's side of the conversation; `key` is the fingerprint of the key that it holds.
+
+    `member` is its name in the hub, None before its Hello.
+    """
+
+    def __init__(self, now: float, key: bytes | None) -> None:
+        self.member: bytes | None = None
         self.state = State.NEW
+        self._key = key
+        self._client = b""  # the id that its Hello gave
         self._welcome = b""
         self._unanswered: set[int] = set()  # ids, at most IN_FLIGHT
         self._replies: dict[int, bytes] = {}  # by id, in the order in which they were given
@@ -94,8 +110,8 @@ class ServerSession:
             return []
         requests = decode_requests(datagram)
         clients = {request.client for request in requests if isinstance(request, Hello)}
-        if self.client is not None and self.state is not State.NEW:
-            clients.add(self.client)
+        if self.state is not State.NEW:
+            clients.add(self._client)
         if len(clients) > 1:  # nothing of the datagram was looked at yet, or its ids would never be answered
             raise RemoteProtocolError("another client's Hello: a session is one client's")
         self._heard = now
@@ -171,7 +187,7 @@ class ServerSession:
     def _is_new_hello(self, hello: Hello, now: float) -> bool:
         """Say whether it is the first. With whatever nick it is repeated, the first one's answer stands."""
         if self.state is State.NEW:
-            self.client = hello.client
+            self._client, self.member = hello.client, member_id(hello.client, self._key)
             self._go("hello")
             return True
         if self._welcome and self._can_pay(now):

@@ -1,15 +1,15 @@
-"""The plain door: lines of text to requests, and everything a member is told to lines.
+"""Plain text: lines to requests, and everything a member is told to lines.
 
-This module never does I/O and never reads a clock. A plain peer is `nc -u`, a shell script or a client of a
-few lines; what it may send and what it is told is written out in docs/protocol.md. One rendered line is one
-datagram (those clients read 1,024 bytes and print each datagram as it comes).
+This module never does I/O and never reads a clock. Who speaks it is `nc -u`, a shell script, a client of a
+few lines, or the same inside DTLS (`openssl s_client`, "sealed"); what it may send and what it is told is
+written out in docs/protocol.md. One rendered line is one datagram (those clients read 1,024 bytes and print
+each datagram as it comes).
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from enum import Enum, auto
 from typing import NamedTuple, assert_never
 
 import msgspec
@@ -57,47 +57,17 @@ from chat.wire.lines import (
     topic_line,
 )
 from chat.wire.places import Places
+from chat.wire.visit import ENTER_SECONDS, State, Visit
 
 NC_PROBE = b"X"  # nc -uv sends it five times before anything that was typed
 
 LINES_A_DATAGRAM = 256  # a paste of 200 lines passes; more would hold up everybody else's
 RAW_LINE = 4_096  # characters of a line before it is cleaned: room for 900 bytes among much that is removed
-GRACE_SECONDS = 2.0  # after `exit`, in which a late line does not become a nick
 REPEAT_SECONDS = 5.0  # in which a newcomer's nick again means that the answer was lost
-DORMANT_SECONDS = 86_400.0  # in which a line brings a silent member back under its nick
 NOTICE_SECONDS = 1.0  # between two notices of one kind about a peer's mistakes, or they would be an amplifier
 COMMANDS_AT_ONCE = 5  # answered in five seconds: a person types no faster, and answers are long
 COMMAND_SECONDS = 5.0
 ASKED = 64  # requests whose answers are told apart: as many as wait in the hub for one member
-
-
-class State(Enum):
-    """Where a plain peer stands."""
-
-    STRANGER = auto()  # its next line is its nick
-    ENTERING = auto()  # the nick is asked for
-    MEMBER = auto()
-    DORMANT = auto()  # silent for too long: out, but its next line brings it back
-    LEFT = auto()  # said `exit`
-
-
-# What moves a session where. A pair that is not here is a bug of ours and raises KeyError.
-NEXT = {
-    (State.STRANGER, "nick"): State.ENTERING,
-    (State.ENTERING, "welcome"): State.MEMBER,
-    (State.ENTERING, "refused"): State.STRANGER,
-    (State.ENTERING, "exit"): State.LEFT,
-    (State.ENTERING, "silence"): State.DORMANT,
-    (State.MEMBER, "exit"): State.LEFT,
-    (State.MEMBER, "silence"): State.DORMANT,
-    (State.DORMANT, "line"): State.ENTERING,
-    (State.DORMANT, "exit"): State.LEFT,
-    (State.DORMANT, "forgotten"): State.STRANGER,
-    # one datagram may hold a whole visit: it is read to its `exit` before the nick in it is answered
-    (State.LEFT, "welcome"): State.LEFT,
-    (State.LEFT, "refused"): State.STRANGER,
-    (State.LEFT, "forgotten"): State.STRANGER,
-}
 
 
 class _Asked(NamedTuple):
@@ -108,23 +78,22 @@ class _Asked(NamedTuple):
 
 
 class TextSession:
-    """One plain peer's side of the conversation, as the server keeps it.
+    """One text peer's side of the conversation, as the server keeps it.
 
-    `client` names the peer in requests; `idle_timeout` is in seconds. Whoever owns the session passes in
-    datagrams and the time, and sends what `datagrams_to_send` gives. What all of a room are told does not go
-    through here: it is one line for all who have the same `line_end`, with a mark for those whose `room` is
-    another. Both can change with each datagram and each reply.
+    `member` names the peer in requests; `idle_timeout` is in seconds; `sealed_at` is now for a peer behind a
+    channel: whom it is from is proved then, so none of the rules against forged datagrams is for it. Whoever
+    owns the session passes in datagrams and the time, and sends what `datagrams_to_send` gives. What all of a
+    room are told does not go through here: it is one line for all who have the same `line_end`, with a mark
+    for those whose `room` is another. Both can change with each datagram and each reply.
     """
 
-    def __init__(self, client: bytes, idle_timeout: float) -> None:
-        self.client = client
-        self.state = State.STRANGER
+    def __init__(self, member: bytes, idle_timeout: float, sealed_at: float | None = None) -> None:
+        self.member = member
         self.line_end = b""  # b"\n" once the peer has sent one: nc needs it, and old clients would show it
         self._idle_timeout = idle_timeout
         self._asked = ""  # the nick as it was typed
         self._nick = ""  # and as it was given
-        self._since = 0.0  # when the present state began
-        self._heard = 0.0
+        self._visit = Visit(idle_timeout, sealed_at)
         self._id = 0
         self._n = 0
         self._places = Places()
@@ -135,6 +104,11 @@ class TextSession:
         self._noticed: dict[str, float] = {}  # when each kind of mistake was last told: half a dozen kinds
         self._asked_at: deque[float] = deque(maxlen=COMMANDS_AT_ONCE)
         self._outgoing: list[bytes] = []
+
+    @property
+    def state(self) -> State:
+        """Say where the peer stands."""
+        return self._visit.state
 
     @property
     def room(self) -> str:
@@ -150,7 +124,8 @@ class TextSession:
 
         Raises `RemoteProtocolError` for what is not UTF-8 (a member has then been told).
         """
-        if self.state is State.LEFT or (datagram == NC_PROBE and self.state is State.STRANGER):
+        is_probe = datagram == NC_PROBE and self.state is State.STRANGER and not self._visit.is_sealed
+        if self.state is State.LEFT or is_probe:
             return []
         if datagram.endswith(b"\n"):
             self.line_end = b"\n"
@@ -186,7 +161,7 @@ class TextSession:
             case Welcome():
                 self._nick = message.nick
                 self._motd = message.motd
-                self._go("welcome", now)
+                self._visit.go("welcome", now)
             case Rejected():
                 self._rejected(message, now)
             case Joined():
@@ -216,47 +191,44 @@ class TextSession:
 
     def next_timeout(self) -> float | None:
         """Give the time at which `handle_timeout` wants to be called; None: the session can be forgotten."""
-        match self.state:
-            case State.ENTERING | State.MEMBER:
-                return self._heard + self._idle_timeout
-            case State.DORMANT:
-                return self._since + DORMANT_SECONDS
-            case State.LEFT:
-                return self._since + GRACE_SECONDS
-            case State.STRANGER:
-                return None
-            case _:
-                assert_never(self.state)
+        return self._visit.next_timeout()
 
     def handle_timeout(self, now: float) -> list[Request]:
         """Do what is due: a silent member is told and leaves; what has lasted long enough is forgotten."""
         deadline = self.next_timeout()
         if deadline is None or now < deadline:
             return []
-        if self.state in (State.DORMANT, State.LEFT):
-            self._go("forgotten", now)
+        if self.state in (State.OUT, State.LEFT):
+            self._visit.go("forgotten", now)
             return []
-        self._tell([f"you were silent for {self._idle_timeout:.0f} s and left: say something to come back"])
+        if self.state is State.STRANGER:
+            self._tell([f"you did not come in within {ENTER_SECONDS:.0f} s"])
+            self._visit.go("silence", now)
+            return []
+        hint = "" if self._visit.is_sealed else ": say something to come back"
+        self._tell([f"you were silent for {self._idle_timeout:.0f} s and left{hint}"])
         self._places.entrance = ""
-        self._go("silence", now)
+        self._visit.go("silence", now)
         return [Bye(f"silent for {self._idle_timeout:.0f} s")]
 
     # --- a line
 
     def _line(self, line: str, now: float) -> list[Request]:
-        self._heard = now
+        if self._visit.is_over:
+            return []
+        self._visit.heard = now
         if line.strip() == EXIT:
             return self._exit(now)
         match self.state:
             case State.STRANGER:
                 return self._enter(line, now)
-            case State.DORMANT:
+            case State.OUT:
                 if is_server_talk(line):
                     return []
-                self._go("line", now)
+                self._visit.go("line", now)
                 return self._return(line, now)
             case State.MEMBER | State.ENTERING:
-                if line in (self._asked, self._nick) and now - self._since < REPEAT_SECONDS:
+                if line in (self._asked, self._nick) and now - self._visit.since < REPEAT_SECONDS:
                     self._queue(joined_line(self._nick))  # the first answer was lost
                     return []
                 return self._member_line(line, now)
@@ -266,10 +238,10 @@ class TextSession:
                 assert_never(self.state)
 
     def _enter(self, line: str, now: float) -> list[Request]:
-        if is_own_voice(line):
+        if is_own_voice(line) and not self._visit.is_sealed:
             return []
         self._asked = self._nick = line
-        self._go("nick", now)
+        self._visit.go("nick", now)
         return self._hello(LOBBY)
 
     def _return(self, line: str, now: float) -> list[Request]:
@@ -279,18 +251,18 @@ class TextSession:
         return [] if self.state is State.LEFT else requests  # who comes back to say /quit need not come
 
     def _exit(self, now: float) -> list[Request]:
-        if self.state in (State.STRANGER, State.LEFT):
+        if self.state is State.LEFT or (self.state is State.STRANGER and not self._visit.is_sealed):
             return []
-        goodbye: list[Request] = [] if self.state is State.DORMANT else [Bye(EXIT)]
-        self._go("exit", now)
-        return goodbye
+        is_in = self.state in (State.ENTERING, State.MEMBER)
+        self._visit.go("exit", now)
+        return [Bye(EXIT)] if is_in else []
 
     def _member_line(self, line: str, now: float) -> list[Request]:
-        if is_server_talk(line):
+        if is_server_talk(line) and not self._visit.is_sealed:
             self._tell(
                 ["you have left: only servers say such a line, and servers must not talk to each other"]
             )
-            self._go("exit", now)
+            self._visit.go("exit", now)
             return [Bye("talks like a server")]
         try:
             if not line.startswith("/"):
@@ -332,7 +304,7 @@ class TextSession:
         """Begin anew, in one room: nobody answers what was asked before."""
         self._places.begin(room)
         self._waiting.clear()
-        return [Hello(PLAIN_VERSION, self.client, self._nick), self._ask(Join(0, room))]
+        return [Hello(PLAIN_VERSION, self.member, self._nick), self._ask(Join(0, room))]
 
     def _ask(self, request: Request) -> Request:
         place = self._places.move(request) if isinstance(request, Join | Part) else None
@@ -351,11 +323,13 @@ class TextSession:
     # --- what the peer is told
 
     def _refuse(self, refusal: Rejected, now: float) -> None:
-        self._go("refused", now)
+        self._visit.go("refused", now)
         self._places.entrance = ""
         self._outgoing.clear()  # whatever the rest of its datagram called for: one answer and nothing more
         if refusal.code.startswith("NICK"):
-            self._outgoing.append(NICK_TAKEN.encode())  # to the letter: never with a line end
+            # To the letter, never with a line end: a client compares the datagram. In a channel none does,
+            # and there it would be one line with the next.
+            self._outgoing.append(NICK_TAKEN.encode() + (self.line_end if self._visit.is_sealed else b""))
         else:
             self._tell([refusal.text])
 
@@ -437,7 +411,3 @@ class TextSession:
 
     def _put(self, line: bytes) -> None:
         self._outgoing.append(line + self.line_end)
-
-    def _go(self, event: str, now: float) -> None:
-        self.state = NEXT[self.state, event]
-        self._since = now

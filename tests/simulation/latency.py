@@ -90,7 +90,7 @@ def last_words(seed: int) -> list[float]:
         world.programs[0].say("lobby")
         world.heap.at(world.heap.now + 0.2, world.network.heal)
 
-    world.heap.at(20.0, speak)
+    world.heap.at(17.0, speak)  # all have pinged for the second time, and will not for a while
     world.run()
     return checker.seconds
 

@@ -19,6 +19,7 @@ from chat.wire.events import (
     Refused,
     Said,
 )
+from chat.wire.server_session import member_id
 from tests.checker import Text, Violation
 from tests.simulation.clock import Call
 from tests.simulation.network import SERVER, Addr
@@ -32,9 +33,14 @@ SPINS, SPIN_SECONDS = 100, 0.000_1  # timers so close together mean that one is 
 
 
 class Program:
-    """One run of the client program: owns a session, gives it channels, time and datagrams."""
+    """One run of the client program: owns a session, gives it channels, time and datagrams.
 
-    def __init__(self, world: World, host: str, name: str, nick: str, first_port: int) -> None:
+    `key` is the fingerprint of its user's key (b"": it has none).
+    """
+
+    def __init__(
+        self, world: World, host: str, name: str, nick: str, first_port: int, key: bytes = b""
+    ) -> None:
         self.name = name
         self.host = host
         self.nick = nick
@@ -44,9 +50,11 @@ class Program:
         self.has_left = False
         self.is_over = False
         self.is_in = False
-        self.client = world.rng.randbytes(16)
-        self.session: ClientSession = world.parts.client(self.client, nick, world.rng.random)
+        client = world.rng.randbytes(16)
+        self.author = member_id(client, key)  # whose its texts are in the store
+        self.session: ClientSession = world.parts.client(client, nick, world.rng.random)
         self.port = first_port
+        self._key = key
         self._with_rosters = world.rng.random() < 0.5
         self._world = world
         self._offset = 100_000 * world.rng.random()  # of its clock
@@ -71,7 +79,7 @@ class Program:
         self._world.checker.once -= self._topics  # what has no answer yet is asked for again
         self.move()
         now = self.now()
-        self._channel = StubChannel(self._world.rng.randbytes(8), now)
+        self._channel = StubChannel(self._world.rng.randbytes(8), now, self._key)
         self._given_up_at = now + HANDSHAKE_SECONDS
         self.pump()
 
@@ -133,7 +141,7 @@ class Program:
         """Say a text."""
         n = self.session.say(room, kind, text, self.now())
         self._world.note(self.name, f"says {n} in {room}: {text[:30]}")
-        self._world.checker.asked(self.name, self.client, n, Text(room, kind, text))
+        self._world.checker.asked(self.name, self.author, n, Text(room, kind, text))
         self.pump()
 
     def ask(self, what: str, room: str) -> None:
@@ -238,9 +246,9 @@ class Program:
             case Appeared():
                 checker.appeared(name, event.room, event.shown)
             case Said():
-                checker.said(name, self.client, event.n, event.seq)
+                checker.said(name, self.author, event.n, event.seq)
             case NotSaid():
-                checker.not_said(name, self.client, event.n, event.code)
+                checker.not_said(name, self.author, event.n, event.code)
             case InRoom():
                 checker.in_room(name, event.joined)
             case _:

@@ -1,0 +1,93 @@
+"""The two doors of the one port: who is let in by which, and what a peer's first word makes of it.
+
+A plain datagram has no proof of its sender, so only those are served from whose networks a forged one comes
+from somebody on the premises. The native door asks for a proof of the address before it keeps anything, and
+is open to everybody. Its law: what cannot be a DTLS record never gets there, and what is one is never a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chat.server.limits import FaultLog, is_trusted
+from chat.server.peer import Addr, AnyPeer, Listener, PlainPeer, ProvenPeer
+from chat.wire.server_session import ServerSession
+from chat.wire.text import TextSession
+
+_MEMBER_BYTES = 16  # of a text member's name in the hub, which nobody guesses
+
+
+class Doors:
+    """Makes peers and their sessions. `plain` is trusted, all or off; without a listener nobody is native.
+
+    `idle_timeout` is in seconds, `random` gives so many bytes that nobody can guess.
+    """
+
+    def __init__(
+        self,
+        plain: str,
+        idle_timeout: float,
+        listener: Listener | None,
+        faults: FaultLog,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._plain = plain
+        self._idle_timeout = idle_timeout
+        self._listener = listener
+        self._faults = faults
+        self._random = random
+
+    def is_native(self, datagram: bytes) -> bool:
+        """Say whether the native door takes a stranger's datagram."""
+        return self._listener is not None and self._listener.is_mine(datagram)
+
+    def admits_plain(self, addr: Addr) -> bool:
+        """Say whether a stranger's plain datagram is taken, and log why not."""
+        if self._plain == "off":
+            why = "ignored: the plain door is closed (--plain off)"
+        elif self._plain == "trusted" and not is_trusted(addr[0]):
+            why = "ignored: not from a trusted network (--plain trusted)"
+        else:
+            return True
+        self._faults.note("a plain datagram", addr, why)
+        return False
+
+    def is_knock(self, peer: AnyPeer, datagram: bytes, now: float) -> bool:
+        """Say whether a datagram from a known address is for the native door, as a stranger's would be.
+
+        A plain peer may have taken another program on the same port. Until that has proved its address
+        nothing becomes of the peer: whoever forges a handshake has one answer of 48 bytes sent there, and
+        could as well forge a line.
+        """
+        if isinstance(peer, PlainPeer):
+            return self.is_native(datagram)
+        return peer.channel.yields_to(datagram, now)
+
+    def knock(
+        self, datagram: bytes, addr: Addr, now: float
+    ) -> tuple[ProvenPeer | None, list[tuple[bytes, Addr]]]:
+        """Give the peer whose address this datagram has proved (None: not yet), and what to answer."""
+        if self._listener is None:
+            return None, []
+        channel = self._listener.receive_datagram(datagram, addr, now)
+        answers = self._listener.datagrams_to_send(now)
+        return None if channel is None else ProvenPeer(addr, channel, now), answers
+
+    def meet(self, addr: Addr) -> PlainPeer:
+        """Give the peer that a stranger at the plain door is."""
+        return PlainPeer(addr, TextSession(self._random(_MEMBER_BYTES), self._idle_timeout))
+
+    def listen(self, peer: AnyPeer, word: bytes, now: float) -> ServerSession | TextSession:
+        """Give the session that hears what a peer says; behind a channel the first word decides which.
+
+        A msgpack array of up to 15 frames begins with 0x90 to 0x9f, and no text in UTF-8 does.
+        """
+        if isinstance(peer, PlainPeer):
+            return peer.session
+        if peer.session is not None:
+            return peer.session
+        if b"\x90" <= word[:1] <= b"\x9f":
+            peer.session = ServerSession(now, peer.channel.peer_fingerprint)
+        else:
+            peer.session = TextSession(self._random(_MEMBER_BYTES), self._idle_timeout, now)
+        return peer.session

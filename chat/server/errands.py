@@ -1,0 +1,93 @@
+"""What the hub wants of the store, and the answers on their way back to it, in the order in which they came.
+
+A store answers whenever it likes: at once, inside the call (memory), or in a later turn (a disk). Its law:
+the hub hears of an answer only when its owner asks for the next one, so that it finishes one thing before it
+begins another, and the same road is taken whichever store it is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chat.errors import StoreError
+from chat.hub.effects import Commit, Effect, Read
+from chat.hub.hub import Hub
+from chat.messages import Fact, Heads
+from chat.server.limits import FaultLog
+from chat.store.interface import Store
+
+_Token = TypeVar("_Token", bytes, int)
+_Answer = TypeVar("_Answer")
+
+
+class Errands:
+    """Carries between `hub` and `store`; calls `answered` when `next_effects` has something to give."""
+
+    def __init__(self, hub: Hub, store: Store, faults: FaultLog, answered: Callable[[], None]) -> None:
+        self._log = Logger()
+        self._hub = hub
+        self._store = store
+        self._faults = faults
+        self._answered = answered
+        self._verdicts: deque[Callable[[], list[Effect]]] = deque()  # at most one a member and one a fact
+
+    def begin(self) -> Deferred[None]:
+        """Let the hub learn where the store stands, and hear of every entry from there on."""
+        return self._store.heads().addCallback(self._restore)
+
+    def run(self, errand: Commit | Read) -> None:
+        """Ask the store."""
+        if isinstance(errand, Commit):
+            answer = self._store.append(errand.draft, errand.last)
+            self._await(answer, self._hub.appended, errand.token)
+        else:
+            fetch = errand.fetch
+            page = self._store.read(fetch.room, fetch.after, fetch.before, fetch.limit)
+            self._await(page, self._hub.answered, errand.token)
+
+    def next_effects(self) -> list[Effect] | None:
+        """Let the hub hear the oldest answer, and give what it wants done; None: it has heard all."""
+        return self._verdicts.popleft()() if self._verdicts else None
+
+    def _restore(self, heads: Heads) -> Deferred[None]:
+        self._hub.restore(heads)
+        newest = max((head for _, head in heads.rooms.values()), default=heads.base)
+        return self._store.subscribe(self._stored, max(newest, heads.base))
+
+    def _await(
+        self,
+        answer: Deferred[_Answer],
+        verb: Callable[[_Token, _Answer], list[Effect]],
+        token: _Token,
+    ) -> None:
+        """Let the hub hear by `verb` what the store answers, or that it has failed."""
+        answer.addCallbacks(self._done, self._failed, (verb, token), {}, (token,), {}).addErrback(
+            self._broken, "the store's answer could not be taken"
+        )
+
+    def _done(self, answer: _Answer, verb: Callable[[_Token, _Answer], list[Effect]], token: _Token) -> None:
+        self._verdict(partial(verb, token, answer))
+
+    def _stored(self, fact: Fact) -> None:
+        self._verdict(partial(self._hub.committed, fact))
+
+    def _failed(self, failure: Failure, token: bytes | int) -> None:
+        if not failure.check(StoreError):
+            self._log.failure("the store failed in a way it should not", failure)
+        else:
+            self._faults.note("a failure of the store", None, failure.getErrorMessage())
+        self._verdict(partial(self._hub.failed, token))
+
+    def _verdict(self, verdict: Callable[[], list[Effect]]) -> None:
+        self._verdicts.append(verdict)
+        self._answered()
+
+    def _broken(self, failure: Failure, what: str) -> None:
+        self._log.failure("{what}", failure, what=what)
