@@ -1,99 +1,259 @@
-"""`udpchat`, or `python -m chat`: reads the command line, picks the mode, exits with its code."""
+"""`udpchat`, or `python -m chat`: reads the command line, picks the mode, exits with its code.
+
+What a mode needs is imported once it is chosen: to load everything takes longer than a script takes to run.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
-
-from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-from twisted.internet.defer import Deferred
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from chat import __version__
-from chat.client.address import AddressError, Place, parse_place
-from chat.client.loop import install, run
-from chat.client.plain import check_nick
-from chat.client.plain_script import EXIT_FAILED, run_script
-from chat.errors import RequestRejected
 
-_USAGE = "udpchat --plain [HOST[:PORT]] [--nick NAME]"
+if TYPE_CHECKING:
+    from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+    from twisted.internet.defer import Deferred
+
+    from chat.client.address import Place
+
+    Visit = Callable[[AsyncioSelectorReactor], Deferred[int]]
+
+T = TypeVar("T")
+
+_USAGE = """udpchat [HOST[:PORT]] [--nick NAME] [--room ROOM] [--json] [--follow] [--fingerprint FP]
+       udpchat --plain [HOST[:PORT]] [--nick NAME]
+       udpchat --fingerprint"""
 _EPILOG = """\
 An IPv6 address is written ::1, or [::1]:6789 with a port. The port is 6789 unless given.
 In a terminal, what is missing is asked for, and exit, Ctrl-D or Ctrl-C leaves.
-Otherwise the lines of standard input are sent: echo hello | udpchat --plain HOST --nick bot
-exit codes: 0 all lines came back, 1 not sent (nobody answered, nick refused, bad line), 2 wrong usage,
+Otherwise the lines of standard input are said, or are commands: echo hello | udpchat HOST --nick bot
+exit codes: 0 all was accepted, or you left, 1 not accepted within 10 s (standard error says what, and why),
+2 wrong usage, or the server's key is not the one that is known, 128 + n ended by signal n
+With --plain: 0 all lines came back, 1 not sent (nobody answered, nick refused, bad line), 2 wrong usage,
 3 sent but not confirmed (the server answers, but does not echo)
 """
-
-
-def _place(text: str) -> Place:
-    try:
-        return parse_place(text)
-    except AddressError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _nick(text: str) -> str:
-    try:
-        return check_nick(text)
-    except RequestRejected as refusal:
-        raise argparse.ArgumentTypeError(refusal.text) from None
+_EXIT_INTERRUPTED = 128 + signal.SIGINT
+_SHOW_OWN = ""  # the value of --fingerprint without one
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "udpchat",
         _USAGE,
-        "Chat over UDP.",
+        "Chat over UDP: encrypted, nothing lost, doubled or out of order.",
         _EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("place", nargs="?", type=_place, metavar="HOST[:PORT]", help="the server")
+    parser.add_argument("place", nargs="?", metavar="HOST[:PORT]", help="the server")
     parser.add_argument("--plain", action="store_true", help="unencrypted, as nc -u speaks to the server")
-    parser.add_argument("--nick", type=_nick, metavar="NAME", help="who you want to be")
+    parser.add_argument("--nick", metavar="NAME", help="who you want to be (your login name)")
+    parser.add_argument("--room", metavar="ROOM", help="the room to begin in (lobby)")
+    parser.add_argument("--json", action="store_true", help="print all that happens, one JSON object a line")
+    parser.add_argument(
+        "--follow", action="store_true", help="stay when the input has ended, and print what is said"
+    )
+    parser.add_argument(
+        "--fingerprint",
+        nargs="?",
+        const=_SHOW_OWN,
+        metavar="FP",
+        help="the server must have this key; without a value: print your own key's fingerprint and exit",
+    )
     parser.add_argument("--version", action="version", version=f"udpchat {__version__}")
     return parser
 
 
-def _complain(problem: str) -> None:
-    print(f"udpchat: {problem}", file=sys.stderr)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the client with these arguments (None: the program's own); ends the process."""
+    try:
+        sys.exit(_main(arguments))
+    except KeyboardInterrupt:  # before there is anything that could be left politely
+        sys.exit(_EXIT_INTERRUPTED)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    _open_standard_files()
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not options.plain:
-        parser.error(
-            "the encrypted client is not there yet: use --plain, which sends everything in the clear"
-        )
-    if sys.stdin is None:  # a closed input is an empty one, and must not become the number of a socket
-        os.open(os.devnull, os.O_RDONLY)
-    person = sys.stdin is not None and sys.stdin.isatty()
-    if not person and (options.place is None or not options.nick):
-        parser.error("without a terminal HOST and --nick are needed: udpchat --plain HOST --nick NAME")
-    visit = _terminal_visit if person else _script_visit
+    if options.plain:
+        if options.room or options.json or options.follow or options.fingerprint is not None:
+            parser.error("--plain knows no --room, --json, --follow and --fingerprint")
+        visit = _plain_visit(parser, options)
+    elif options.fingerprint == _SHOW_OWN:
+        return _show_own_fingerprint()
+    else:
+        visit = _secure_visit(parser, options)
+    return _run(visit)
+
+
+def _run(visit: Visit) -> int:
+    from chat.client.loop import EXIT_FAILED, EXIT_USAGE, complain_of_warnings, install, run
+    from chat.errors import ChatError
+
+    complain_of_warnings(_complain)
     reactor = install()
     try:
-        code = run(reactor, lambda: visit(reactor, options.place, options.nick or ""))
-    except AddressError as error:
+        return run(reactor, lambda: visit(reactor))
+    except ChatError as error:
+        from chat.client.trust import ServerKeyChanged
+
         _complain(str(error))
-        code = EXIT_FAILED
-    sys.exit(code)
+        return EXIT_USAGE if isinstance(error, ServerKeyChanged) else EXIT_FAILED
 
 
-def _script_visit(reactor: AsyncioSelectorReactor, place: Place, nick: str) -> Deferred[int]:
+# --- the modes
+
+
+def _plain_visit(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Visit:
+    from chat.client.plain import check_nick
+
+    place = _place(parser, options)
+    nick = _checked(parser, "--nick", check_nick, options.nick)
+    if _has_person():
+        return lambda reactor: _plain_terminal(reactor, place, nick or "")
+    if place is None or not nick:
+        parser.error("without a terminal HOST and --nick are needed: udpchat --plain HOST --nick NAME")
+    return lambda reactor: _plain_script(reactor, place, nick)
+
+
+def _plain_script(reactor: AsyncioSelectorReactor, place: Place, nick: str) -> Deferred[int]:
+    from twisted.internet.defer import Deferred
+
+    from chat.client.plain_script import run_script
+
     return Deferred.fromCoroutine(run_script(reactor, place, nick, _complain))
 
 
-def _terminal_visit(reactor: AsyncioSelectorReactor, place: Place | None, nick: str) -> Deferred[int]:
-    # not at the top: prompt_toolkit takes longer to load than a script takes to run
+def _plain_terminal(reactor: AsyncioSelectorReactor, place: Place | None, nick: str) -> Deferred[int]:
+    import asyncio
+
+    from twisted.internet.defer import Deferred
+
     from chat.client.plain_terminal import Terminal
 
     return Deferred.fromFuture(asyncio.ensure_future(Terminal(reactor, place, nick).visit()))
+
+
+def _secure_visit(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Visit:
+    from chat.identity import parse_fingerprint
+    from chat.messages import LOBBY
+    from chat.safety import check_nick, check_room
+
+    place = _place(parser, options)
+    nick = _checked(parser, "--nick", lambda text: check_nick(text).shown, options.nick) or ""
+    room = _checked(parser, "--room", check_room, options.room) or LOBBY
+    pinned = _checked(parser, "--fingerprint", parse_fingerprint, options.fingerprint)
+    if _has_person() and sys.stdout.isatty() and not options.json and not options.follow:
+        return lambda reactor: _secure_terminal(reactor, place, nick, room, pinned)
+    if place is None:
+        parser.error("without a terminal HOST is needed: udpchat HOST --nick NAME")
+    nick = nick or _login()
+    if not nick:
+        parser.error("your login name cannot be a nick here: choose one with --nick")
+    return lambda reactor: _secure_script(reactor, options, place, nick, room, pinned)
+
+
+def _secure_script(
+    reactor: AsyncioSelectorReactor,
+    options: argparse.Namespace,
+    place: Place,
+    nick: str,
+    room: str,
+    pinned: bytes | None,
+) -> Deferred[int]:
+    from twisted.internet.defer import Deferred
+
+    from chat.client.script import run_script
+    from chat.client.visit import Destination
+
+    where = Destination(place, nick, room, pinned)
+    visiting = run_script(reactor, where, _complain, is_json=options.json, is_following=options.follow)
+    return Deferred.fromCoroutine(visiting)
+
+
+def _secure_terminal(
+    reactor: AsyncioSelectorReactor, place: Place | None, nick: str, room: str, pinned: bytes | None
+) -> Deferred[int]:
+    import asyncio
+
+    from twisted.internet.defer import Deferred
+
+    from chat.client.terminal import Terminal, Wishes
+
+    wishes = Wishes(place, nick, _login(), room, pinned)
+    return Deferred.fromFuture(asyncio.ensure_future(Terminal(reactor, wishes).visit()))
+
+
+def _show_own_fingerprint() -> int:
+    from chat.client.own import own_identity
+    from chat.errors import ChatError
+    from chat.identity import show_fingerprint
+
+    try:
+        print(show_fingerprint(own_identity().fingerprint))
+    except ChatError as error:
+        _complain(str(error))
+        return 1
+    return 0
+
+
+# --- what they share
+
+
+def _open_standard_files() -> None:
+    """See to it that no socket gets the number of a standard file that is closed."""
+    for file, way in ((sys.stdin, os.O_RDONLY), (sys.stdout, os.O_WRONLY), (sys.stderr, os.O_WRONLY)):
+        if file is None:
+            os.open(os.devnull, way)
+
+
+def _has_person() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _complain(problem: str) -> None:
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            print(f"udpchat: {problem}", file=sys.stderr)
+
+
+def _place(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Place | None:
+    from chat.client.address import parse_place
+
+    return _checked(parser, "HOST[:PORT]", parse_place, options.place)
+
+
+def _checked(
+    parser: argparse.ArgumentParser, name: str, check: Callable[[str], T], value: str | None
+) -> T | None:
+    """Give what an argument means, None if it is not there; a bad one is a usage error."""
+    from chat.errors import ChatError
+
+    if value is None:
+        return None
+    try:
+        return check(value)
+    except ChatError as error:
+        parser.error(f"argument {name}: {error}")
+
+
+def _login() -> str:
+    """Give the login name as a nick, "" if it cannot be one."""
+    import getpass
+
+    from chat.errors import RequestRejected
+    from chat.safety import check_nick
+
+    try:
+        return check_nick(getpass.getuser()).shown
+    except (RequestRejected, OSError, KeyError):
+        return ""
 
 
 if __name__ == "__main__":

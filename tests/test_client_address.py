@@ -9,7 +9,16 @@ from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolu
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chat.client.address import AddressError, Place, Server, has_port, parse_place, parse_port, resolve
+from chat.client.address import (
+    AddressError,
+    Place,
+    Server,
+    has_port,
+    parse_place,
+    parse_port,
+    resolve,
+    resolve_all,
+)
 
 
 @implementer(IHostResolution)
@@ -124,3 +133,24 @@ class ResolveTests(SynchronousTestCase):
         """Without IPv4 the resolver's first answer is taken."""
         found = resolve(self.place, _Resolver(*(IPv6Address("UDP", f"2001:db8::{n}", 7000) for n in (2, 1))))
         self.assertEqual(self.successResultOf(found).sockaddr[0], "2001:db8::2")
+
+    def test_all(self) -> None:
+        """Whoever wants all addresses has each once, in the resolver's order."""
+        found = resolve_all(
+            self.place,
+            _Resolver(
+                IPv6Address("UDP", "2001:db8::1", 7000),
+                IPv4Address("UDP", "192.0.2.7", 7000),
+                IPv6Address("UDP", "2001:db8::1", 7000),
+                IPv4Address("UDP", "192.0.2.6", 7000),
+            ),
+        )
+        servers = self.successResultOf(found)
+        self.assertEqual({server.place for server in servers}, {self.place})
+        self.assertEqual(
+            [server.sockaddr[0] for server in servers], ["2001:db8::1", "192.0.2.7", "192.0.2.6"]
+        )
+
+    def test_none_at_all(self) -> None:
+        """A name that nobody knows has no addresses, and that is a failure."""
+        self.failureResultOf(resolve_all(self.place, _Resolver()), AddressError)

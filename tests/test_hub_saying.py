@@ -132,7 +132,8 @@ class SayingTests(HubTests):
             effects[2:4], [Publish((), presence("anna", Change.LEFT, 2, DEN), ANN), Send(ANN, Done(5, ""))]
         )
         effects = self.stored(only(effects[4:], Commit))
-        self.assertEqual(effects[1:3], [Send(ANN, Done(6, "bears")), Drop(ANN, "anna", verified=False, reason="")])
+        dropped = Drop(ANN, "anna", verified=False, reason="")
+        self.assertEqual(effects[1:3], [Send(ANN, Done(6, "bears")), dropped])
 
     def test_reads_do_not_wait(self) -> None:
         """What changes nothing is answered while an append is in flight."""

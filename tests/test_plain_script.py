@@ -8,11 +8,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.client.address import Place, Server
+from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.plain_script import (
-    EXIT_FAILED,
     EXIT_NOT_CONFIRMED,
-    EXIT_OK,
-    LINE_BYTES,
     WAITING_LINES,
     WINDOW,
     Script,
@@ -20,6 +18,7 @@ from chat.client.plain_script import (
     saying_of,
     sayings,
 )
+from chat.client.standard import LINE_BYTES
 from chat.messages import Kind
 from tests.bare_servers import Addr, BareServer, Cable, EchoingServer, SilentServer
 

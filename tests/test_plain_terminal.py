@@ -2,98 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import termios
-from collections.abc import Callable
-
-import pyte
-from twisted.internet.defer import Deferred
-
 from tests.bare_servers import EchoingServer, SilentServer
-from tests.test_client_process import ClientProcess, ProcessCase
+from tests.client_process import PlainCase
+from tests.client_terminal import CTRL_C, CTRL_D, ENTER, Person, TerminalCase
 
-COLUMNS, ROWS = 80, 24
-CTRL_C, CTRL_D, ENTER = b"\x03", b"\x04", b"\r"
 TAKEN = "nama ini sudah diambil"
 
 
-class _Screen(pyte.Screen):
-    """A screen that answers where its cursor is, as a terminal does."""
-
-    def __init__(self, answer: Callable[[bytes], object]) -> None:
-        super().__init__(COLUMNS, ROWS)
-        self._answer = answer
-
-    def write_process_input(self, data: str) -> None:
-        """Answer."""
-        self._answer(data.encode())
-
-
-class Person(ClientProcess):
-    """Somebody at a terminal: sees a screen, types."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._screen = _Screen(self.type)
-        self._stream = pyte.ByteStream(self._screen)
-        self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
-
-    def spawn(self, *arguments: str, **keywords: object) -> None:
-        """Start the client in a terminal of 80 columns."""
-        outer, inner = pty.openpty()
-        termios.tcsetwinsize(inner, (ROWS, COLUMNS))
-        super().spawn(*arguments, usePTY=(outer, inner, os.ttyname(inner)), **keywords)
-
-    def type(self, keys: bytes) -> None:
-        """Press keys."""
-        self.transport.write(keys)
-
-    def lines(self) -> list[str]:
-        """Give the lines on the screen that are not blank."""
-        return [line.rstrip() for line in self._screen.display if line.strip()]
-
-    def outReceived(self, data: bytes) -> None:
-        """Show it."""
-        super().outReceived(data)
-        self._stream.feed(data)
-        self.look()
-
-    def until(self, condition: Callable[[], bool]) -> Deferred[None]:
-        """Give a Deferred that fires when the condition is true, which is tried at each `look`."""
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append((condition, waiting))
-        self.look()
-        return waiting
-
-    def sees(self, *last: str) -> Deferred[None]:
-        """Wait until these are the last lines on the screen."""
-        return self.until(lambda: self.lines()[-len(last) :] == list(last))
-
-    def asked(self, told: str, prompt: str) -> Deferred[None]:
-        """Wait until a line with these words stands above this prompt."""
-        return self.until(lambda: self.lines()[-1:] == [prompt] and told in "".join(self.lines()[-2:-1]))
-
-    def look(self) -> None:
-        """Try what is waited for."""
-        due = [pair for pair in self._waiting if pair[0]()]
-        self._waiting = [pair for pair in self._waiting if pair not in due]
-        for _, waiting in due:
-            waiting.callback(None)
-
-
-class TerminalCase(ProcessCase):
-    """A person in front of the client."""
-
-    def sit_down(self, *arguments: str) -> Person:
-        """Start the client in a terminal."""
-        person = Person()
-        person.spawn(*arguments)
-        self.addCleanup(person.kill)
-        return person
-
-
-class EchoingTests(TerminalCase):
+class EchoingTests(TerminalCase, PlainCase):
     """At a server like Chat-socket-UDP's."""
 
     def setUp(self) -> None:
@@ -201,7 +117,7 @@ class EchoingTests(TerminalCase):
         await self.leave(person, CTRL_D)
 
 
-class SilentTests(TerminalCase):
+class SilentTests(TerminalCase, PlainCase):
     """At a server like UDP-Socket-Programming's."""
 
     async def test_goes_on_unanswered(self) -> None:

@@ -1,7 +1,7 @@
 """Where the server is: what people write for it, and the socket address that this means.
 
-Parsing is pure. Resolving asks Twisted's resolver and takes IPv4 first: the servers that this client must get
-on with know nothing else.
+Parsing is pure. Resolving asks Twisted's resolver. The plain client takes IPv4 first: the servers that it
+must get on with know nothing else.
 """
 
 from __future__ import annotations
@@ -112,7 +112,12 @@ def _check_ipv6(host: str) -> str:
 
 
 def resolve(place: Place, resolver: IHostnameResolver) -> Deferred[Server]:
-    """Give the server at `place`; fails with `AddressError` if there is no such host."""
+    """Give the server at `place`, by IPv4 if possible; fails with `AddressError` if there is no such host."""
+    return resolve_all(place, resolver).addCallback(min, key=_length)
+
+
+def resolve_all(place: Place, resolver: IHostnameResolver) -> Deferred[list[Server]]:
+    """Give the server at all its addresses, the best first (RFC 6724), each once; fails as `resolve` does."""
     answers = _Answers(place)
     resolver.resolveHostName(
         answers, place.host, place.port, [address.IPv4Address, address.IPv6Address], "UDP"
@@ -120,30 +125,34 @@ def resolve(place: Place, resolver: IHostnameResolver) -> Deferred[Server]:
     return answers.found
 
 
+def _length(server: Server) -> int:
+    return len(server.sockaddr)  # the shorter one is IPv4
+
+
 @implementer(IResolutionReceiver)
 class _Answers:
     """Collects what the resolver finds for one place."""
 
     def __init__(self, place: Place) -> None:
-        self.found: Deferred[Server] = Deferred()
+        self.found: Deferred[list[Server]] = Deferred()
         self._place = place
-        self._sockaddrs: list[SockAddr] = []
+        self._servers: dict[Server, None] = {}
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
         """Nothing is known yet."""
 
     def addressResolved(self, address: IAddress) -> None:
         """Keep one address."""
-        self._sockaddrs.append(_sockaddr(address))
+        self._servers[Server(self._place, _sockaddr(address))] = None
 
     def resolutionComplete(self) -> None:
-        """Take the best of them."""
-        if not self._sockaddrs:
+        """Give them, in the resolver's order."""
+        if not self._servers:
             self.found.errback(
                 AddressError(f"no host named {self._place.host} was found: check the spelling")
             )
             return
-        self.found.callback(Server(self._place, min(self._sockaddrs, key=len)))  # the shorter one is IPv4
+        self.found.callback(list(self._servers))
 
 
 def _sockaddr(found: IAddress) -> SockAddr:

@@ -15,10 +15,16 @@ from twisted.internet import defer
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
 from twisted.internet.main import installReactor
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
+from zope.interface import provider
 
 # What ends a visit from outside: Ctrl-C, kill, and the end of the terminal.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2  # as argparse has it
 EXIT_SIGNAL = 128  # and the signal's number: what a shell says of a program that a signal ended
 
 
@@ -38,6 +44,19 @@ def install() -> AsyncioSelectorReactor:
     reactor = _MonotonicReactor(loop)
     installReactor(reactor)
     return reactor
+
+
+def complain_of_warnings(complain: Callable[[str], None]) -> None:
+    """Let people see what is logged as a warning or worse; a bug of ours with all that is known of it."""
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if event["log_level"] >= LogLevel.warn:
+            complain(formatEvent(event))
+        if "log_failure" in event:
+            complain(event["log_failure"].getTraceback())
+
+    globalLogBeginner.beginLoggingTo([observe], redirectStandardIO=False)
 
 
 def run(reactor: AsyncioSelectorReactor, visit: Callable[[], Deferred[int]]) -> int:

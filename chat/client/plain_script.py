@@ -7,22 +7,21 @@ large file overruns nobody's socket buffer.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime, IReadDescriptor
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chat.client.address import Place, Server, resolve
-from chat.client.plain import PlainClient, State, check_line, says_goodbye
+from chat.client.loop import EXIT_FAILED, EXIT_OK
+from chat.client.plain import PlainClient, State, says_goodbye
+from chat.client.standard import InputLines, StandardInput, read_line
 from chat.commands import parse_command
 from chat.errors import RequestRejected
-from chat.messages import TEXT_BYTES, Kind, Say
+from chat.messages import Kind, Say
 from chat.wire.lines import joined_line
 
 GREETING_SECONDS = 1.0  # some servers greet nobody: after this the lines go out anyway
@@ -31,12 +30,8 @@ ECHO_SECONDS = 1.0  # a line that is not back by then no longer holds up the nex
 CONFIRM_SECONDS = 3.0  # a line that is not back by then counts as not confirmed
 WINDOW = 8  # lines on their way: 8 KiB at most, far below any socket's buffer
 PACE_SECONDS = 0.05  # between lines that nothing confirms: 20 lines a second
-READ_BYTES = 4_096  # of input at once
 WAITING_LINES = 64  # read ahead of the window; then input is left where it is
-LINE_BYTES = 16_384  # of input kept of one line: too long to send anyway, but not too long to hold
 
-EXIT_OK = 0
-EXIT_FAILED = 1
 EXIT_NOT_CONFIRMED = 3  # 2 is for a wrong command line
 
 _JOINED = joined_line("")  # what follows the nick
@@ -129,59 +124,6 @@ class Window:
         return self._echoed_at >= self._sent[0].at
 
 
-@implementer(IReadDescriptor)
-class StandardInput:
-    """Standard input, read as far as it is wanted. Unlike Twisted's, it stays as blocking as others left it.
-
-    `start` names who gets the bytes and who hears of the end.
-    """
-
-    def __init__(self, reactor: IReactorFDSet) -> None:
-        self._reactor = reactor
-        self._received: Callable[[bytes], None]
-        self._ended: Callable[[], None]
-        self._open = False
-
-    def start(self, received: Callable[[bytes], None], ended: Callable[[], None]) -> None:
-        """Begin to read."""
-        self._received, self._ended = received, ended
-        self._open = True
-        self.flow(wanted=True)
-
-    def flow(self, wanted: bool) -> None:
-        """Read on, or leave the input where it is. Does nothing before `start` and after the end."""
-        if self._open and wanted:
-            self._reactor.addReader(self)
-        else:
-            self._reactor.removeReader(self)
-
-    def fileno(self) -> int:
-        """Give the descriptor of standard input."""
-        return 0
-
-    def logPrefix(self) -> str:
-        """Name this in Twisted's own log lines."""
-        return "stdin"
-
-    def doRead(self) -> None:
-        """Take what is there. What cannot be read has ended."""
-        try:
-            received = os.read(self.fileno(), READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            received = b""
-        if received:
-            self._received(received)
-            return
-        self._open = False
-        self.flow(wanted=False)
-        self._ended()
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Nothing hangs on it."""
-
-
 class Script:
     """One visit of a program: joins, sends its lines, leaves. `done` fires with the exit code.
 
@@ -202,7 +144,7 @@ class Script:
         self._clock = clock
         self._complain = complain
         self._flow = flow
-        self._rest = b""  # of the input: the beginning of a line
+        self._input = InputLines()
         self._nick = nick
         self._nicks = {nick}  # ours: as it was asked for, and as it was given
         self._greeted = False
@@ -262,16 +204,13 @@ class Script:
 
     def receive(self, received: bytes) -> None:
         """Take a piece of the input: what is whole in it is sent as soon as it may be."""
-        *lines, rest = (self._rest + received).split(b"\n")
-        self._rest = rest[: LINE_BYTES + 1]  # of a huge one, as much as shows that it is huge
-        for line in lines:
+        for line in self._input.receive(received):
             self._line(line)
 
     def end(self) -> None:
         """Take the end of the input: a last line without a line end is a line too."""
-        rest, self._rest = self._rest, b""
-        if rest:
-            self._line(rest)
+        for line in self._input.end():
+            self._line(line)
         self._ended = True
         self._pump()
 
@@ -282,11 +221,7 @@ class Script:
             return
         self._lines += 1
         try:
-            if len(raw) > LINE_BYTES:
-                raise RequestRejected("TEXT_TOO_LONG", f"too long, not sent: at most {TEXT_BYTES} bytes fit")
-            text = check_line(raw.decode())
-        except UnicodeDecodeError:
-            self.failed(f"line {self._lines}: not UTF-8, not sent")
+            text = read_line(raw)
         except RequestRejected as refusal:
             self.failed(f"line {self._lines}: {refusal.text}")
         else:

@@ -12,28 +12,15 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
-from chat.client.address import (
-    DEFAULT_HOST,
-    DEFAULT_PORT,
-    AddressError,
-    Place,
-    has_port,
-    parse_place,
-    parse_port,
-    resolve,
-)
+from chat.client.address import Place, resolve
 from chat.client.plain import PlainClient, says_goodbye
+from chat.client.questions import NICK, Leave, Questions
 from chat.errors import RequestRejected
 from chat.wire.lines import NICK_TAKEN
 
 PATIENCE_SECONDS = 3.0  # some servers greet nobody: after this the person may type anyway
 
-_NICK = "nick: "
 _LINE = "> "
-
-
-class _Leave(Exception):
-    """The person said that this is the end."""
 
 
 class Terminal:
@@ -43,7 +30,7 @@ class Terminal:
         self._reactor = reactor
         self._place = place
         self._nick = nick
-        self._questions: PromptSession[str] = PromptSession()
+        self._questions = Questions()
         self._chat: PromptSession[str] = PromptSession()  # its history holds texts only
         self._settled: asyncio.Future[None] | None = None  # until the last nick has led to something
 
@@ -51,7 +38,7 @@ class Terminal:
         """Ask, chat, leave; gives the exit code. Raises `AddressError`."""
         with patch_stdout():
             try:
-                place = self._place or await self._ask_place()
+                place = self._place or await self._questions.place()
                 resolving = resolve(place, self._reactor.nameResolver)
                 server = await resolving.asFuture(asyncio.get_running_loop())
                 client = PlainClient(server, self._reactor, PATIENCE_SECONDS, self)
@@ -60,7 +47,7 @@ class Terminal:
                     await self._talk(client)
                 finally:
                     client.leave()
-            except (_Leave, EOFError, KeyboardInterrupt):  # exit, Ctrl-D, Ctrl-C
+            except (Leave, EOFError, KeyboardInterrupt):  # exit, Ctrl-D, Ctrl-C
                 pass
             except asyncio.CancelledError:  # Ctrl-C while nothing was asked, or another signal: the same wish
                 pass
@@ -93,41 +80,16 @@ class Terminal:
 
     # --- inside
 
-    async def _ask_place(self) -> Place:
-        while True:
-            try:
-                written = await self._ask(f"server [{DEFAULT_HOST}]: ") or DEFAULT_HOST
-                place = parse_place(written)
-                if has_port(written):
-                    return place
-                return place._replace(port=await self._ask_port())
-            except AddressError as error:
-                print(error)
-
-    async def _ask_port(self) -> int:
-        while True:
-            try:
-                return parse_port(await self._ask(f"port [{DEFAULT_PORT}]: ") or str(DEFAULT_PORT))
-            except AddressError as error:
-                print(error)
-
-    async def _ask(self, question: str) -> str:
-        # What Ctrl-C sends while a line is being typed is a key like others; signals are the loop's business.
-        answer = (await self._questions.prompt_async(question, handle_sigint=False)).strip()
-        if says_goodbye(answer):
-            raise _Leave
-        return answer
-
     async def _talk(self, client: PlainClient) -> None:
         nick = self._nick
         while True:
             if client.wants_nick:
-                await self._knock(client, nick or await self._ask(_NICK))
+                await self._knock(client, nick or await self._questions.ask(NICK))
                 nick = ""
                 continue
             line = await self._chat.prompt_async(lambda: self._prompt(client), handle_sigint=False)
             if says_goodbye(line):
-                raise _Leave
+                raise Leave
             if client.wants_nick:  # since a refusal came while the line was being typed
                 nick = line.strip()
                 continue
@@ -149,4 +111,4 @@ class Terminal:
             self._settled.set_result(None)
 
     def _prompt(self, client: PlainClient) -> str:
-        return _NICK if client.wants_nick else _LINE
+        return NICK if client.wants_nick else _LINE

@@ -1,0 +1,77 @@
+"""What no server can take is refused here: it would cost the datagram, and be repeated for ever."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chat.errors import RemoteProtocolError, RequestRejected
+from chat.messages import (
+    CLIENT_BYTES,
+    PROTOCOL_VERSION,
+    REASON_BYTES,
+    TEXT_BYTES,
+    Hello,
+    Kind,
+    Motd,
+    Names,
+    Nick,
+    Request,
+    Rooms,
+    Topic,
+)
+from chat.safety import check_room, clean_text, is_blank
+from chat.wire.frames import decode_requests, encode_frame, join_frames
+
+
+def check_text(text: str, room: str, kind: Kind) -> str:
+    """Give the one clean line that is said for `text`: its line ends become spaces.
+
+    Raises `RequestRejected` if nothing is left of it, or more than 900 bytes; if no room can be called so;
+    and for a topic.
+    """
+    check_room(room)
+    if kind is Kind.TOPIC:
+        raise RequestRejected("KIND", "a topic has a request of its own")
+    line = _one_line(text)
+    if is_blank(line):
+        raise RequestRejected("TEXT_EMPTY", "nothing was said: the text is blank")
+    size = len(line.encode())
+    if size > TEXT_BYTES:
+        raise RequestRejected("TEXT_TOO_LONG", f"that text has {size} bytes: at most {TEXT_BYTES} fit")
+    return line
+
+
+def fit_reason(reason: str) -> str:
+    """Give as much of a goodbye's reason as a server takes: one clean line of 300 bytes."""
+    return _one_line(reason).encode()[:REASON_BYTES].decode(errors="ignore")
+
+
+def check_entry_nick(nick: str) -> None:
+    """Raise `RequestRejected` for a nick that no server can be asked for; the rest is for it to say."""
+    _check(Hello(PROTOCOL_VERSION, bytes(CLIENT_BYTES), nick), "NICK_INVALID", "that cannot be a nick")
+
+
+def check_question(request: Request) -> Request:
+    """Give a request as `ChatClient.ask` sends it, with the id 1.
+
+    Raises `RequestRejected` if it breaks a rule, `TypeError` if it is none of those that can be asked so.
+    """
+    if not isinstance(request, Names | Rooms | Motd | Topic | Nick):
+        raise TypeError(f"{type(request).__name__} is not asked like this")
+    if isinstance(request, Names | Topic):
+        check_room(request.room)
+    request = msgspec.structs.replace(request, id=1)
+    what = type(request).__name__.lower()
+    _check(request, "ARGUMENT_INVALID", f"{what}: too long, or nothing that can be sent")
+    return request
+
+
+def _one_line(text: str) -> str:
+    return clean_text(" ".join(text.splitlines()))
+
+
+def _check(request: Request, code: str, text: str) -> None:
+    try:
+        decode_requests(join_frames([encode_frame(request)]))
+    except (RemoteProtocolError, UnicodeEncodeError):
+        raise RequestRejected(code, text) from None

@@ -1,0 +1,185 @@
+"""What people read: each thing that happens, and each answer, as lines of text.
+
+Pure functions. They put things as the plain door does, where that has words for them; what the client says
+by itself stands between dashes, as no nick can begin. A server is not trusted with a terminal: whatever came
+from it is cleaned here once more. Who has shown no key is marked with `~`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from chat.client.protocol import FirstContact, Happening, Link, LinkChanged
+from chat.identity import show_fingerprint
+from chat.messages import (
+    MOTD_BYTES,
+    Change,
+    Done,
+    Entry,
+    Joined,
+    Motd,
+    NamesPage,
+    Nick,
+    Presence,
+    Reply,
+    Request,
+    RoomsPage,
+    Topic,
+    Welcome,
+)
+from chat.safety import clean_text
+from chat.wire.events import Appeared, Happened, OutOfRoom
+from chat.wire.lines import mark, names_lines, render, rooms_lines, topic_line
+from chat.wire.sequence import Earlier, Lost, NotKept, Shown
+
+_M = TypeVar("_M", Entry, Presence)
+
+NICK_CODES = "NICK_"  # how the codes of refusals begin that another nick would mend
+MAX_UTF8 = 4  # bytes of a character: a message that is cut ends so close before its limit
+LOST = "something was lost here"
+NOT_KEPT = "what was said before is not kept any more"
+TRYING = "still trying; what you type is kept"
+NO_ANSWER = "no answer from the server"
+
+
+def remark(text: str) -> str:
+    """Give the line in which the client itself says `text`."""
+    return f"-- {clean_text(text)} --"
+
+
+def happening_line(happening: Happening, current: str) -> str:
+    """Give the line that tells of `happening` to somebody who speaks in the room `current`.
+
+    "" for what is told in another way: as the answer to what was typed, or by `link_text`.
+    """
+    match happening:
+        case Appeared(room, shown):
+            return shown_line(room, shown, current)
+        case Happened(presence):
+            return presence_line(presence, current)
+        case OutOfRoom(room, code, text) if code:
+            return remark(f"you are out of {room}: {text}")
+        case FirstContact():
+            return remark(contact_text(happening))
+        case _:
+            return ""
+
+
+def shown_line(room: str, shown: Shown, current: str) -> str:
+    """Give the line of what comes next in a room; "" for what was scrolled back to."""
+    match shown:
+        case Entry():
+            return entry_line(shown, current)
+        case Lost():
+            return _placed(remark(LOST), room, current)
+        case NotKept():
+            return _placed(remark(NOT_KEPT), room, current)
+        case Earlier():
+            return ""
+
+
+def entry_line(entry: Entry, current: str) -> str:
+    """Give the line of one entry."""
+    return _placed(render(_signed(entry)).decode(), entry.room, current)
+
+
+def presence_line(presence: Presence, current: str) -> str:
+    """Give the line that tells who came, went, has another nick, is away or back."""
+    signed = _signed(presence)
+    match presence.change:
+        case Change.AWAY:
+            line = f"{signed.nick} is away"
+        case Change.BACK:
+            line = f"{signed.nick} is back"
+        case Change.RENAMED:
+            renamed = msgspec.structs.replace(presence, nick=presence.new_nick)
+            line = render(msgspec.structs.replace(signed, new_nick=_signed(renamed).nick)).decode()
+        case _:
+            line = render(signed).decode()
+    return _placed(line, presence.room, current)
+
+
+def link_text(changed: LinkChanged, before: Link, place: str, nick: str) -> str:
+    """Say how the client (as `nick`) and the server at `place` stand with each other; "": no need to."""
+    match changed.state:
+        case Link.CONNECTING:
+            text = f"{changed.reason}: {TRYING}" if changed.reason else ""
+        case Link.CONNECTED:
+            text = "connected again" if before is Link.SILENT else f"connected to {place} as {nick}"
+        case Link.SILENT:
+            text = f"{changed.reason or NO_ANSWER}: {TRYING}"
+        case Link.CLOSED:
+            text = ""  # the end has its own words
+    return clean_text(text)
+
+
+def contact_text(contact: FirstContact) -> str:
+    """Say which key a server has that was never met before."""
+    key = show_fingerprint(contact.fingerprint)
+    return clean_text(f"new server {contact.place}, trusted with its key {key}")
+
+
+def taken_back_line(room: str, text: str) -> str:
+    """Give the line that tells of an own text that the server had accepted, and lost."""
+    return remark(f"the server has lost what you said in {room}, say it again if you like: {text}")
+
+
+def answer_lines(request: Request, reply: Reply) -> list[str]:
+    """Give the answer to a request as people read it; no line for what the room is told anyway."""
+    lines: list[str] = []
+    match request, reply:
+        case _, Done(result=NamesPage() as page):
+            lines = names_lines(page)
+        case _, RoomsPage() as page:
+            lines = rooms_lines(page)
+        case Topic(text=None), Done(result=str() as topic):
+            lines = [topic_line(request.room, topic)]
+        case Nick(), Done(result=str() as nick):
+            lines = [f"you are {nick} now"]
+        case Motd(), Done(result=str() as motd):
+            return motd_lines(motd) or ["there is no message of the day"]
+        case _:
+            pass
+    return [clean_text(line) for line in lines]
+
+
+def motd_lines(motd: str) -> list[str]:
+    """Give the lines of a message of the day."""
+    return [clean_text(line) for line in motd.splitlines()]
+
+
+def welcome_lines(welcome: Welcome) -> list[str]:
+    """Give the message of the day as a newcomer sees it: its beginning, if it is long."""
+    lines = motd_lines(welcome.motd)
+    if len(welcome.motd.encode()) > MOTD_BYTES - MAX_UTF8:
+        lines.append("... (/motd shows all of it)")
+    return lines
+
+
+def joined_lines(joined: Joined) -> list[str]:
+    """Give the answer to somebody who has gone into a room."""
+    lines = [f"you are in {joined.room}"]
+    if joined.topic:
+        lines.append(topic_line(joined.room, joined.topic))
+    return [clean_text(line) for line in lines]
+
+
+def parted_lines(room: str, current: str) -> list[str]:
+    """Give the answer to somebody who has left `room` and speaks in `current` now ("": in none)."""
+    return [f"you have left {room}: you are in {current or 'no room'}"]
+
+
+def earlier_lines(room: str, entries: list[Entry]) -> list[str]:
+    """Give the answer to somebody who wants to know what was said before; the oldest comes first."""
+    return [entry_line(entry, room) for entry in entries] or [f"nothing older is kept of {room}"]
+
+
+def _signed(said: _M) -> _M:
+    """Give the same with a nick that shows whether a key stands behind it."""
+    return said if said.verified else msgspec.structs.replace(said, nick=f"~{said.nick}")
+
+
+def _placed(line: str, room: str, current: str) -> str:
+    return clean_text(line if room == current else mark(line.encode(), room).decode())

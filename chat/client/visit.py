@@ -1,0 +1,272 @@
+"""One visit at a `ChatClient`: the rooms somebody is in, and what a typed line means there.
+
+People and scripts type the same lines. This module knows neither terminals nor files, and prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from chat.client.address import Place
+from chat.client.protocol import Abandoned, ChatClient, Happening, Link
+from chat.client.show import answer_lines, earlier_lines, joined_lines, parted_lines
+from chat.commands import Help, check_current, help_lines, is_for, parse_command
+from chat.errors import RequestRejected
+from chat.messages import Done, Entry, Fetch, Join, Kind, Motd, Names, Part, Request, Say, Topic
+from chat.wire.events import Appeared, InRoom, Offered, OutOfRoom
+from chat.wire.places import Places
+from chat.wire.sequence import Earlier
+
+T = TypeVar("T")
+
+MOTD_BYTES = 65_536  # of a message of the day that is asked for to its end: more than a server has
+REMEMBERED = 512  # accepted texts: so many of them a session watches until they are shown
+# Nobody says that no more of the older entries will come. The first come after some repeats of the question,
+# and the rest of an answer behind them.
+FIRST_SECONDS = 3.0
+QUIET_SECONDS = 1.0
+
+
+class Destination(NamedTuple):
+    """Where a visit goes: the server (`pinned`: the key it must have), the nick, the first room."""
+
+    place: Place
+    nick: str
+    room: str
+    pinned: bytes | None = None
+
+
+class Stored(NamedTuple):
+    """What became of a text: it has this position in this room."""
+
+    room: str
+    seq: int
+
+
+class Answer(NamedTuple):
+    """What became of a command: lines for people, maybe none."""
+
+    lines: list[str]
+
+
+class Typed(NamedTuple):
+    """A line, and the room that was current when it was typed. `is_text`: it says something there."""
+
+    line: str
+    room: str
+    is_text: bool
+
+
+Outcome = Stored | Answer
+
+
+def is_text(line: str) -> bool:
+    """Say whether a line says something in its room: two slashes say a text that begins with one."""
+    return not line.startswith("/") or line.startswith("//") or is_for(line, "me")
+
+
+def parse_line(line: str, room: str) -> Request | Help:
+    """Give what a line asks for; `room` is where it was typed ("": in none). Raises `RequestRejected`."""
+    if line.startswith("/") and not line.startswith("//"):
+        return parse_command(line, room)
+    return Say(1, 1, check_current(room), Kind.SAY, line.removeprefix("/"))
+
+
+class Visit:
+    """Somebody's rooms and questions. `pending` are the lines without an outcome, by the caller's numbers.
+
+    `happened` wants to be told everything that the client tells, before anybody else acts on it.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.client: ChatClient
+        self.pending: dict[int, Typed] = {}
+        self._clock = clock
+        self._places = Places()
+        self._moves: dict[str, Deferred[None]] = {}  # the last Join or Part of a room, while it has no answer
+        self._recalls: dict[str, _Recall] = {}
+        self._floors: dict[str, int] = {}  # the newest positions that rooms do not keep any more
+        self._oldest: dict[str, int] = {}  # the positions before those that were shown first
+        self._stored: dict[Stored, tuple[int, str]] = {}
+
+    @property
+    def room(self) -> str:
+        """Name the room in which what is typed now is said; "": there is none."""
+        return self._places.current
+
+    def begin(self, client: ChatClient, room: str) -> Deferred[Answer]:
+        """Go into the first room; fails with `RequestRejected`."""
+        self.client = client
+        return Deferred.fromCoroutine(self._join(Join(1, room)))
+
+    def ask(self, line: str, number: int) -> Deferred[Outcome]:
+        """Do what `line` says, which is clean, not blank and no goodbye; `number` names it in `pending`.
+
+        Fails with `RequestRejected`; and with `Abandoned`, then the line stays in `pending`.
+        """
+        room = self.room
+        try:
+            asked = parse_line(line, room)
+        except RequestRejected:
+            return fail()
+        self.pending[number] = Typed(line, room, isinstance(asked, Say))
+        return Deferred.fromCoroutine(self._do(asked)).addBoth(self._settled, number)
+
+    def happened(self, happening: Happening) -> None:
+        """Take note of what the client tells."""
+        match happening:
+            case InRoom(joined):
+                self._floors[joined.room] = joined.floor
+                self._oldest.setdefault(joined.room, max(joined.head, joined.floor))
+            case Appeared(room, Earlier(entry)):
+                self._oldest[room] = entry.seq - entry.back
+                if room in self._recalls:
+                    self._recalls[room].add(entry, is_last=not self._has_older(room))
+            case OutOfRoom(room, code) if code and room not in self._moves:
+                self._places.move(Part(1, room))
+            case _:
+                pass
+
+    def taken_back(self, offered: Offered) -> tuple[int, str]:
+        """Give number and line of an accepted text that the server has lost; (0, "") if it is long ago."""
+        return self._stored.pop(Stored(offered.room, offered.seq), (0, ""))
+
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        for recall in self._recalls.values():
+            recall.stop()
+
+    # --- inside
+
+    def _has_older(self, room: str) -> bool:
+        """Say whether something that was not shown may be kept of a room, as far as we know."""
+        return self._oldest[room] > self._floors[room]
+
+    def _settled(self, outcome: Outcome | Failure, number: int) -> Outcome | Failure:
+        if isinstance(outcome, Failure) and outcome.check(Abandoned):
+            return outcome
+        typed = self.pending.pop(number)
+        if isinstance(outcome, Stored):
+            self._stored[outcome] = number, typed.line
+            if len(self._stored) > REMEMBERED:
+                del self._stored[next(iter(self._stored))]
+        return outcome
+
+    async def _do(self, asked: Request | Help) -> Outcome:
+        match asked:
+            case Help():
+                return Answer(help_lines(asked.topic))
+            case Say():
+                return Stored(asked.room, await self.client.say(asked.text, asked.room, asked.kind))
+            case Join():
+                return await self._join(asked)
+            case Part():
+                return await self._part(asked)
+            case Fetch():
+                return await self._recall(asked)
+            case Motd():
+                return await self._motd(asked)
+            case Names() | Topic():
+                await self._in_turn(asked.room, self.client.join)
+                return Answer(answer_lines(asked, await self.client.ask(asked)))
+            case _:
+                return Answer(answer_lines(asked, await self.client.ask(asked)))
+
+    async def _join(self, join: Join) -> Answer:
+        place = self._places.move(join)
+        if place is not None:
+            return Answer([f"you are in {join.room}"])
+        try:
+            joined = await self._in_turn(join.room, self.client.join)
+        except RequestRejected:
+            self._places.undo(join, place)
+            raise
+        return Answer(joined_lines(joined))
+
+    async def _part(self, part: Part) -> Answer:
+        if self._places.move(part) is None:
+            return Answer([f"you are not in {part.room}"])
+        await self._in_turn(part.room, self.client.part)
+        return Answer(parted_lines(part.room, self.room))
+
+    async def _in_turn(self, room: str, move: Callable[[str], Deferred[T]]) -> T:
+        """Join or leave a room when what was asked before is done: else a client abandons that."""
+        before, done = self._moves.get(room), Deferred[None]()
+        self._moves[room] = done
+        try:
+            if before is not None:
+                await before
+            return await move(room)
+        finally:
+            if self._moves[room] is done:
+                del self._moves[room]
+            done.callback(None)
+
+    async def _motd(self, asked: Motd) -> Answer:
+        """Ask for all of it: an answer holds 1,024 bytes."""
+        motd, size = "", 0
+        while size < MOTD_BYTES:
+            reply = await self.client.ask(Motd(asked.id, size))
+            piece = reply.result if isinstance(reply, Done) and isinstance(reply.result, str) else ""
+            if not piece:
+                break
+            motd += piece
+            size += len(piece.encode())
+        return Answer(answer_lines(asked, Done(1, motd)))
+
+    async def _recall(self, fetch: Fetch) -> Answer:
+        if fetch.room in self._recalls:
+            raise RequestRejected("BUSY", "one question after the other: the answer is under way", 1.0)
+        recall = self._recalls[fetch.room] = _Recall(fetch.limit, self._clock, self.client)
+        try:
+            await self._in_turn(fetch.room, self.client.join)
+            if not self._has_older(fetch.room):
+                return Answer(earlier_lines(fetch.room, []))
+            self.client.history(fetch.room, fetch.limit)
+            recall.start()
+            return Answer(earlier_lines(fetch.room, await recall.done))
+        finally:
+            del self._recalls[fetch.room]
+
+
+class _Recall:
+    """The older entries that `/history` asked for. `done` fires with them when no more are expected."""
+
+    def __init__(self, count: int, clock: IReactorTime, client: ChatClient) -> None:
+        self.done: Deferred[list[Entry]] = Deferred()
+        self._entries: list[Entry] = []
+        self._count = count
+        self._clock = clock
+        self._client = client
+        self._timer: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """Wait for the first."""
+        self._timer = self._clock.callLater(FIRST_SECONDS, self._lose_patience)
+
+    def add(self, entry: Entry, *, is_last: bool) -> None:
+        """Take the one before those that came. `is_last`: none is before it."""
+        if self._timer is None or not self._timer.active():
+            return
+        self._entries.insert(0, entry)
+        if len(self._entries) == self._count or is_last:
+            self._timer.cancel()
+            self.done.callback(self._entries)
+        else:
+            self._timer.reset(QUIET_SECONDS)
+
+    def stop(self) -> None:
+        """Wait no longer."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def _lose_patience(self) -> None:
+        if self._client.state is Link.CONNECTED:
+            self.done.callback(self._entries)
+        else:  # no time to lose patience: what was asked is asked again when there is a server
+            self.start()

@@ -1,0 +1,209 @@
+"""Tests of what people read."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chat.client import show
+from chat.client.protocol import FirstContact, Link, LinkChanged
+from chat.messages import (
+    MOTD_BYTES,
+    Change,
+    Done,
+    Entry,
+    Joined,
+    Kind,
+    Motd,
+    NameLine,
+    Names,
+    NamesPage,
+    Nick,
+    Part,
+    Presence,
+    RoomLine,
+    Rooms,
+    RoomsPage,
+    Topic,
+    Welcome,
+)
+from chat.safety import clean_text
+from chat.wire.events import Answered, Appeared, Happened, InRoom, OutOfRoom, Said
+from chat.wire.sequence import Earlier, Lost, NotKept
+from tests.client_support import entry
+
+HOSTILE = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("\x1b[2J\x07\r\n\u202e\u2028\x9b")))
+
+
+class HappeningTests(SynchronousTestCase):
+    """What happens in rooms."""
+
+    def line(self, kind: Kind, text: str, *, verified: bool = True, room: str = "lobby") -> str:
+        """Give the line of an entry for somebody in the lobby."""
+        return show.entry_line(Entry(room, 7, 1, 0, kind, "ann", verified, text), "lobby")
+
+    def test_entries(self) -> None:
+        """An entry is put as the plain door puts it."""
+        self.assertEqual(self.line(Kind.SAY, "hi"), "ann: hi")
+        self.assertEqual(self.line(Kind.ME, "waves"), "* ann waves")
+        self.assertEqual(self.line(Kind.TOPIC, "tea"), "* ann set the topic: tea")
+        self.assertEqual(self.line(Kind.TOPIC, ""), "* ann took the topic away")
+
+    def test_unverified(self) -> None:
+        """Who has shown no key has a ~ before the nick, in whatever line."""
+        self.assertEqual(self.line(Kind.SAY, "hi", verified=False), "~ann: hi")
+        self.assertEqual(self.line(Kind.ME, "waves", verified=False), "* ~ann waves")
+        renamed = Presence("lobby", "ann", False, Change.RENAMED, new_nick="eve")
+        self.assertEqual(show.presence_line(renamed, "lobby"), "~ann is now ~eve")
+
+    def test_other_rooms(self) -> None:
+        """What is of another room than the current one begins with its name; markers too."""
+        self.assertEqual(self.line(Kind.SAY, "hi", room="dev"), "[dev] ann: hi")
+        self.assertEqual(show.shown_line("dev", Lost(3, 9), "lobby"), "[dev] -- something was lost here --")
+
+    def test_markers(self) -> None:
+        """A gap is said, and never counted: positions are not dense."""
+        self.assertEqual(show.shown_line("lobby", Lost(3, 900), "lobby"), "-- something was lost here --")
+        self.assertEqual(
+            show.shown_line("lobby", NotKept(900), "lobby"),
+            "-- what was said before is not kept any more --",
+        )
+
+    def test_presence(self) -> None:
+        """Who comes, goes, has another nick, is away or back."""
+        for change, line in {
+            Change.JOINED: "ann has joined the chat",
+            Change.LEFT: "ann has left the chat",
+            Change.RENAMED: "ann is now eve",
+            Change.AWAY: "ann is away",
+            Change.BACK: "ann is back",
+        }.items():
+            presence = Presence("lobby", "ann", True, change, new_nick="eve")
+            self.assertEqual(show.presence_line(presence, "lobby"), line)
+
+    def test_happenings(self) -> None:
+        """Everything in its form; what is told as an answer, or by the link, has no line here."""
+        away = Presence("lobby", "ann", True, Change.AWAY)
+        contact = FirstContact("chat.example:6789", bytes(32))
+        for happening, line in (
+            (Appeared("lobby", entry("hi")), "ann: hi"),
+            (Appeared("lobby", Earlier(entry("hi"))), ""),
+            (Happened(away), "ann is away"),
+            (OutOfRoom("dev", "KICKED", "go"), "-- you are out of dev: go --"),
+            (OutOfRoom("dev", "", ""), ""),
+            (contact, show.remark(show.contact_text(contact))),
+            (LinkChanged(Link.SILENT, ""), ""),
+            (InRoom(Joined(1, "dev", 0, 0, "", 1, 1)), ""),
+            (Said(1, 7), ""),
+            (Answered(Topic(1, "dev"), Done(1, "tea")), ""),
+        ):
+            self.assertEqual(show.happening_line(happening, "lobby"), line)
+
+    def test_taken_back(self) -> None:
+        """A text that the server lost is shown, so that it can be said again."""
+        self.assertIn("say it again if you like: hello", show.taken_back_line("lobby", "hello"))
+
+    @given(HOSTILE, HOSTILE, HOSTILE, st.sampled_from(Kind), st.sampled_from(Change))
+    def test_nothing_reaches_a_terminal_unclean(
+        self, nick: str, text: str, room: str, kind: Kind, change: Change
+    ) -> None:
+        """Whatever a server sends, each line is one line without a character that a terminal obeys."""
+        presence = Presence(room, nick, True, change, new_nick=text)
+        page = NamesPage(room, (NameLine(nick, True),), 1, True)
+        rooms = RoomsPage(1, (RoomLine(room, 1, text),), True)
+        for line in (
+            show.entry_line(Entry(room, 7, 1, 0, kind, nick, False, text), "lobby"),
+            show.presence_line(presence, "lobby"),
+            show.happening_line(OutOfRoom(room, "CODE", text), "lobby"),
+            show.link_text(LinkChanged(Link.SILENT, text), Link.SILENT, room, nick),
+            show.link_text(LinkChanged(Link.CONNECTED, text), Link.CONNECTING, room, nick),
+            show.taken_back_line(room, text),
+            *show.welcome_lines(Welcome("udpchat", nick, text)),
+            *show.joined_lines(Joined(1, room, 1, 0, text, 1, 1)),
+            *show.answer_lines(Names(1, room), Done(1, page)),
+            *show.answer_lines(Rooms(1), rooms),
+            *show.answer_lines(Topic(1, room), Done(1, text)),
+            *show.answer_lines(Motd(1), Done(1, text)),
+            *show.answer_lines(Nick(1, nick), Done(1, nick)),
+        ):
+            self.assertEqual(clean_text(line), line)
+
+
+class LinkTests(SynchronousTestCase):
+    """How client and server stand with each other."""
+
+    def text(self, state: Link, reason: str = "", before: Link = Link.CONNECTED) -> str:
+        """Give what is said of a change."""
+        return show.link_text(LinkChanged(state, reason), before, "chat.example:6789", "bob")
+
+    def test_coming_in(self) -> None:
+        """Nothing is said of a beginning; that nobody answers is, and that we are in, and as whom."""
+        self.assertEqual(self.text(Link.CONNECTING), "")
+        self.assertEqual(
+            self.text(Link.CONNECTING, "no answer from chat.example:6789"),
+            "no answer from chat.example:6789: still trying; what you type is kept",
+        )
+        self.assertEqual(
+            self.text(Link.CONNECTED, before=Link.CONNECTING), "connected to chat.example:6789 as bob"
+        )
+
+    def test_silence(self) -> None:
+        """A silence begins with its reason and a promise, and ends in two words."""
+        self.assertEqual(
+            self.text(Link.SILENT, "no answer for 6 s"),
+            "no answer for 6 s: still trying; what you type is kept",
+        )
+        self.assertEqual(
+            self.text(Link.SILENT), "no answer from the server: still trying; what you type is kept"
+        )
+        self.assertEqual(self.text(Link.CONNECTED, before=Link.SILENT), "connected again")
+
+    def test_the_end(self) -> None:
+        """An end is for others to tell: they know whose wish it was."""
+        self.assertEqual(self.text(Link.CLOSED, "you are here twice"), "")
+
+
+class AnswerTests(SynchronousTestCase):
+    """What is answered to commands."""
+
+    def test_pages(self) -> None:
+        """Rosters and lists of rooms are shown as the plain door shows them."""
+        members = (NameLine("ann", True, True), NameLine("bob", False))
+        self.assertEqual(
+            show.answer_lines(Names(1, "lobby"), Done(1, NamesPage("lobby", members, 2, False))),
+            ["2 here (~ is not verified): ann (away) ~bob"],
+        )
+        self.assertEqual(
+            show.answer_lines(Rooms(1), RoomsPage(1, (RoomLine("dev", 1, "tea"),), False)), ["dev (1): tea"]
+        )
+
+    def test_topics_and_nicks(self) -> None:
+        """A topic that was asked for, and a new nick, are said; a new topic is told to the room."""
+        self.assertEqual(show.answer_lines(Topic(1, "dev"), Done(1, "tea")), ["the topic of dev: tea"])
+        self.assertEqual(show.answer_lines(Topic(1, "dev", "tea"), Done(1, "tea")), [])
+        self.assertEqual(show.answer_lines(Nick(1, "Eve"), Done(1, "eve")), ["you are eve now"])
+        self.assertEqual(show.answer_lines(Part(1, "dev"), Done(1, "")), [])
+
+    def test_motd(self) -> None:
+        """The message of the day is lines; none is said in words; a newcomer is told if it goes on."""
+        self.assertEqual(show.answer_lines(Motd(1), Done(1, "a\nb")), ["a", "b"])
+        self.assertEqual(show.answer_lines(Motd(1), Done(1, "")), ["there is no message of the day"])
+        self.assertEqual(show.welcome_lines(Welcome("udpchat", "bob", "a\nb")), ["a", "b"])
+        long = show.welcome_lines(Welcome("udpchat", "bob", "x" * MOTD_BYTES))
+        self.assertEqual(long[1:], ["... (/motd shows all of it)"])
+
+    def test_rooms(self) -> None:
+        """Who has gone into a room knows which, and what it is about; who has left one, where one is now."""
+        self.assertEqual(show.joined_lines(Joined(1, "dev", 0, 0, "", 1, 1)), ["you are in dev"])
+        self.assertEqual(
+            show.joined_lines(Joined(1, "dev", 0, 0, "tea", 1, 1)),
+            ["you are in dev", "the topic of dev: tea"],
+        )
+        self.assertEqual(show.parted_lines("dev", "lobby"), ["you have left dev: you are in lobby"])
+        self.assertEqual(show.parted_lines("dev", ""), ["you have left dev: you are in no room"])
+
+    def test_history(self) -> None:
+        """What was said before is lines as they were; nothing is said in words."""
+        self.assertEqual(show.earlier_lines("lobby", [entry("a"), entry("b")]), ["ann: a", "ann: b"])
+        self.assertEqual(show.earlier_lines("lobby", []), ["nothing older is kept of lobby"])

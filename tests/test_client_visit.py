@@ -1,0 +1,271 @@
+"""Tests of what a typed line means: commands and their answers, and the room that is current."""
+
+from __future__ import annotations
+
+import signal
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chat.client.loop import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL
+from chat.client.protocol import Abandoned, Link
+from chat.client.script import ANSWER_SECONDS
+from chat.client.visit import FIRST_SECONDS, QUIET_SECONDS, REMEMBERED, Answer, Typed, Visit
+from chat.errors import RequestRejected
+from chat.messages import Done, Entry, Kind, Motd, NameLine, Names, NamesPage, Nick, Topic
+from chat.wire.events import Appeared, Offered, OutOfRoom
+from chat.wire.sequence import Earlier
+from tests.client_support import FakeClient, ScriptCase, entry
+
+
+class CommandTests(ScriptCase):
+    """Commands, their answers, and the room that is current."""
+
+    def setUp(self) -> None:
+        """Be in the lobby."""
+        super().setUp()
+        self.client.let_in()
+
+    def test_answers_are_printed(self) -> None:
+        """An answer is printed as people read it, and the visit waits for it."""
+        self.feed("/names")
+        self.assertEqual(self.client.asked, [Names(0, "lobby")])
+        self.not_ended()
+        members = (NameLine("ann", True), NameLine("bob", False))
+        self.client.asking.pop().callback(Done(1, NamesPage("lobby", members, 2, False)))
+        self.assertEqual(self.printed, ["2 here (~ is not verified): ann ~bob"])
+        self.assertEqual(self.code(), EXIT_OK)
+
+    def test_help(self) -> None:
+        """/help asks nobody; a thousand of them overflow nothing."""
+        self.feed(*["/help me"] * 1_000)
+        self.assertEqual(self.printed, ["/me <action> - say what you do: * you wave"] * 1_000)
+        self.assertEqual(self.code(), EXIT_OK)
+
+    def test_an_unknown_command(self) -> None:
+        """What is no command is told, said to nobody, and the code is 1."""
+        self.feed("/nosuch x")
+        self.assertEqual(self.code(), EXIT_FAILED)
+        self.assertIn("line 1 not accepted: /nosuch x (unknown command", self.complaints[0])
+        self.assertEqual(self.client.said, [])
+
+    def test_a_refused_command(self) -> None:
+        """A refusal of a command is told as that of a text is."""
+        self.feed("/nick ann")
+        self.assertEqual(self.client.asked, [Nick(0, "ann")])
+        self.client.asking.pop().errback(RequestRejected("NICK_IN_USE", "ann is taken"))
+        self.assertEqual(self.code(), EXIT_FAILED)
+        self.assertEqual(self.complaints, ["line 1 not accepted: /nick ann (ann is taken)"])
+
+    def test_join(self) -> None:
+        """After /join what follows is said there; after /part in the room before."""
+        self.feed("/join dev", "one", "/part", "two")
+        self.client.joined("tea")
+        self.assertEqual(self.printed, ["you are in dev", "the topic of dev: tea"])
+        self.store(10)
+        self.client.part_now()
+        self.assertEqual(self.printed[2:], ["you have left dev: you are in lobby"])
+        self.store(11)
+        self.assertEqual(self.client.moves, ["join lobby", "join dev", "part dev"])
+        self.assertEqual(self.client.said, [("one", "dev", Kind.SAY), ("two", "lobby", Kind.SAY)])
+        self.assertEqual(self.code(), EXIT_OK)
+
+    def test_order(self) -> None:
+        """A command waits for the texts before it, and what is behind it for its answer: none overtakes."""
+        self.feed("one", "two", "/nick eve", "three")
+        self.store(10)
+        self.assertEqual(self.client.asked, [])
+        self.assertIs(self.flow[-1], False)
+        self.store(11)
+        self.assertEqual(self.client.asked, [Nick(0, "eve")])
+        self.assertEqual(len(self.client.said), 2)
+        self.client.asking.pop().callback(Done(1, "eve"))
+        self.assertEqual(len(self.client.said), 3)
+
+    def test_a_late_line_holds_up_nobody(self) -> None:
+        """What has had no answer for ten seconds is not waited for any longer."""
+        self.feed("one", "/names")
+        self.clock.advance(ANSWER_SECONDS)
+        self.assertEqual(self.client.asked, [Names(0, "lobby")])
+
+    def test_a_room_that_refuses(self) -> None:
+        """Where /join is refused the room before is current again, and the code is 1."""
+        self.script.receive(b"/join dev\n")
+        self.client.joining.pop()[1].errback(
+            RequestRejected("TOO_MANY_ROOMS", "there are 4096 rooms already")
+        )
+        self.feed("one")
+        self.assertEqual(self.client.said, [("one", "lobby", Kind.SAY)])
+        self.store(8)
+        self.assertEqual(self.code(), EXIT_FAILED)
+
+    def test_in_no_room(self) -> None:
+        """Put out of the only room: what is said there is refused here, and says how to go on."""
+        self.script.happened(OutOfRoom("lobby", "KICKED", "go"))
+        self.feed("one")
+        self.assertEqual(self.complaints, ["line 1 not accepted: one (you are in no room: /join lobby)"])
+        self.assertEqual(self.code(), EXIT_FAILED)
+
+    def test_rooms_that_one_is_in_or_not(self) -> None:
+        """/join of a room one is in makes it current; neither that nor /part of another asks anybody."""
+        self.feed("/join dev", "/join lobby", "/part nosuch", "one")
+        self.client.joined()
+        self.assertEqual(self.client.moves, ["join lobby", "join dev"])
+        self.assertEqual(self.client.said, [("one", "lobby", Kind.SAY)])
+        self.assertEqual(self.printed[1:], ["you are in lobby", "you are not in nosuch"])
+
+    def test_motd(self) -> None:
+        """A message of the day is asked for to its end, piece by piece."""
+        self.feed("/motd")
+        for piece in ("grüß\n", "dich", ""):
+            self.client.asking.pop().callback(Done(1, piece))
+        self.assertEqual(self.client.asked, [Motd(0, 0), Motd(0, 7), Motd(0, 11)])
+        self.assertEqual(self.printed, ["grüß", "dich"])
+
+    def test_topic(self) -> None:
+        """/topic asks, /topic TEXT sets; the room is told of that, so the script is not."""
+        self.feed("/topic", "/topic tea")
+        self.client.asking.pop().callback(Done(1, ""))
+        self.client.asking.pop().callback(Done(2, "tea"))
+        self.assertEqual(self.client.asked, [Topic(0, "lobby"), Topic(0, "lobby", "tea")])
+        self.assertEqual(self.printed, ["lobby has no topic"])
+        self.assertEqual(self.code(), EXIT_OK)
+
+    def test_talk_is_not_printed(self) -> None:
+        """Without --follow what others say is nobody's business."""
+        self.script.happened(Appeared("lobby", entry("hi")))
+        self.assertEqual(self.printed, [])
+
+    def test_broken_output(self) -> None:
+        """Where nobody reads the answers (`| head`) the visit ends without a word, as by that signal."""
+        self.script.broken()
+        self.assertEqual(self.code(), EXIT_SIGNAL + signal.SIGPIPE)
+        self.assertEqual(self.complaints, [])
+
+
+class VisitTests(SynchronousTestCase):
+    """A visit without a script, as a person makes it: nothing waits for anything."""
+
+    def setUp(self) -> None:
+        """Be in the lobby."""
+        self.visit = Visit(Clock())
+        self.client = FakeClient(self.visit.happened)
+        self.visit.begin(self.client.real, "lobby")
+        self.client.let_in()
+
+    def test_in_and_out_at_once(self) -> None:
+        """A /part waits for the /join before it, and the next /join for that: each has its answer."""
+        outcomes = [self.visit.ask(line, n) for n, line in enumerate(("/join dev", "/part", "/join dev"), 1)]
+        self.assertEqual(self.client.moves, ["join lobby", "join dev"])
+        self.assertEqual(self.visit.room, "dev")
+        self.client.joined()
+        self.client.part_now()
+        self.client.joined()
+        self.assertEqual(
+            [self.successResultOf(outcome) for outcome in outcomes],
+            [
+                Answer(["you are in dev"]),
+                Answer(["you have left dev: you are in dev"]),
+                Answer(["you are in dev"]),
+            ],
+        )
+
+    def test_questions_wait_for_their_room(self) -> None:
+        """A question about a room is asked once we are in it: else the answer would be that we are not."""
+        self.visit.ask("/join dev", 1)
+        self.visit.ask("/names", 2)
+        self.assertEqual(self.client.asked, [])
+        self.client.joined()
+        self.assertEqual(self.client.asked, [Names(0, "dev")])
+
+    def test_pending(self) -> None:
+        """What has no outcome is known by its number, and whether it says something."""
+        self.visit.ask("hello", 5)
+        self.visit.ask("/list", 6)
+        self.assertEqual(
+            self.visit.pending, {5: Typed("hello", "lobby", True), 6: Typed("/list", "lobby", False)}
+        )
+        self.client.saying.pop().callback(10)
+        self.assertEqual(list(self.visit.pending), [6])
+        self.assertEqual(self.visit.taken_back(Offered("lobby", 1, 10)), (5, "hello"))
+        self.assertEqual(self.visit.taken_back(Offered("lobby", 1, 10)), (0, ""))
+
+    def test_abandoned(self) -> None:
+        """What nobody will answer stays pending: somebody has to be told of it."""
+        outcome = self.visit.ask("hello", 1)
+        self.client.close("the end")
+        self.failureResultOf(outcome, Abandoned)
+        self.assertEqual(list(self.visit.pending), [1])
+
+    def test_it_remembers_only_so_many(self) -> None:
+        """Accepted texts are kept for a while, in case that the server loses them, but not for ever."""
+        for n in range(1, REMEMBERED + 2):
+            self.visit.ask("hello", n)
+            self.client.saying.pop().callback(10 + n)
+        self.assertEqual(self.visit.taken_back(Offered("lobby", 1, 11)), (0, ""))
+        self.assertEqual(self.visit.taken_back(Offered("lobby", 2, 12)), (2, "hello"))
+
+
+class HistoryTests(ScriptCase):
+    """/history, whose answer comes entry by entry and has no end."""
+
+    def setUp(self) -> None:
+        """Be in the lobby, and ask for three entries."""
+        super().setUp()
+        self.client.let_in()
+        self.feed("/history 3")
+
+    def earlier(self, *entries: Entry) -> None:
+        """Let older entries come, the newest first."""
+        for each in entries:
+            self.script.happened(Appeared("lobby", Earlier(each)))
+
+    def test_all(self) -> None:
+        """With as many entries as were asked for the answer is whole: the oldest is printed first."""
+        self.assertEqual(self.client.histories, [("lobby", 3)])
+        self.earlier(entry("three", 9), entry("two", 8), entry("one", 7))
+        self.assertEqual(self.printed, ["ann: one", "ann: two", "ann: three"])
+        self.assertEqual(self.code(), EXIT_OK)
+
+    def test_the_beginning(self) -> None:
+        """Nothing is before a room's first entry."""
+        self.earlier(entry("two", 2), entry("one", 1))
+        self.assertEqual(self.printed, ["ann: one", "ann: two"])
+
+    def test_an_empty_room(self) -> None:
+        """Where we know that nothing is above us nobody is asked."""
+        self.restart()
+        self.client.let_in(head=7, floor=7)
+        self.feed("/history")
+        self.assertEqual(self.printed, ["nothing older is kept of lobby"])
+        self.assertEqual(self.client.histories, [])
+
+    def test_no_more(self) -> None:
+        """What is not kept does not come: a second of silence ends the answer."""
+        self.earlier(entry("two", 8))
+        self.clock.advance(QUIET_SECONDS)
+        self.assertEqual(self.printed, ["ann: two"])
+        self.assertEqual(self.code(), EXIT_OK)
+
+    def test_none(self) -> None:
+        """Where nothing is kept, three seconds of silence are the answer, and it is said in words."""
+        self.clock.advance(FIRST_SECONDS)
+        self.assertEqual(self.printed, ["nothing older is kept of lobby"])
+
+    def test_a_silent_server(self) -> None:
+        """As long as the server is silent its silence means nothing: the line is late like any other."""
+        self.client.change(Link.SILENT)
+        for _ in range(int(ANSWER_SECONDS)):
+            self.clock.advance(1)
+        self.assertEqual(self.printed, [])
+        self.assertEqual(self.code(), EXIT_FAILED)
+
+    def test_one_at_a_time(self) -> None:
+        """A second /history while the first is out is refused, as at the plain door."""
+        visit = Visit(Clock())
+        client = FakeClient(visit.happened)
+        visit.begin(client.real, "lobby")
+        client.let_in()
+        visit.ask("/history", 1)
+        refused = self.failureResultOf(visit.ask("/history", 2), RequestRejected)
+        self.assertEqual(refused.value.code, "BUSY")
