@@ -169,9 +169,7 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
     Rooms: st.builds(Rooms, positives, rooms | st.just("")),
     Topic: st.builds(Topic, positives, rooms, st.none() | topics),
     Ping: st.builds(Ping, positives, numbers),
-    Welcome: st.builds(
-        Welcome, reasons, nicks, paragraphs, st.builds(Limits, numbers, numbers, positives)
-    ),
+    Welcome: st.builds(Welcome, reasons, nicks, paragraphs, st.builds(Limits, numbers, numbers, positives)),
     Accepted: st.builds(Accepted, positives, positives, positives),
     Rejected: st.builds(Rejected, numbers, lines(CODE_BYTES), reasons, seconds),
     Done: st.builds(Done, positives, paragraphs | names_pages),

@@ -179,6 +179,8 @@ class AskingTests(ClientSessionTests):
         (nick,) = self.asked()
         assert isinstance(nick, Nick)
         self.tell(Done(nick.id, "rob"))
+        self.assertEqual(self.asked(), [])
+        self.tell(joined(1, 10))
         self.assertEqual(self.only(Topic).text, "cakes")
 
     def test_reads_are_asked_again_on_a_new_channel(self) -> None:
@@ -188,6 +190,22 @@ class AskingTests(ClientSessionTests):
         self.asked()
         self.session.connected(self.now)
         self.assertEqual(self.only(Rooms).after, "x")
+
+    def test_what_concerns_a_room_waits_for_it(self) -> None:
+        """Asked before we are in, or on a new channel, it would be refused; where we shall not be, it is."""
+        self.session.join(LOBBY, self.now)
+        for question in (Names(1, LOBBY), Topic(1, LOBBY), Topic(1, DEV), Motd(1)):
+            self.session.ask(question, self.now)
+        self.session.connected(self.now)
+        self.assertEqual([type(request) for request in self.asked()], [Hello, Join, Motd])
+        self.tell(WELCOME)
+        self.assertEqual(self.only(Topic).room, DEV)
+        self.tell(joined(1, 10))
+        self.assertEqual([type(request) for request in self.asked()], [Names, Topic])
+        self.session.connected(self.now)
+        self.assertEqual([type(request) for request in self.asked()], [Hello, Join, Motd])
+        self.tell(WELCOME, joined(1, 10))
+        self.assertEqual([type(request) for request in self.asked()], [Topic, Names, Topic])
 
     def test_asking_too_much(self) -> None:
         """A hundred requests wait; the next is refused, and nothing else suffers."""

@@ -112,8 +112,9 @@ class ClientSession:
         self._requests: Requests[Request] = Requests(self._round_trip)
         self._outbox = Outbox()
         self._rooms: dict[str, Room] = {}
-        self._changes: deque[Request] = deque()  # one at a time, or a repeat could overtake the next
+        self._changes: deque[Request] = deque()  # one at a time: a repeat could overtake the next
         self._is_change_out = False
+        self._questions: deque[Request] = deque()  # those about a room wait until we are in it
         self._hello_at, self._hello_sent, self._hellos = 0.0, 0.0, 0
         self._byes: list[float] = []
         self._bye = b""
@@ -129,12 +130,10 @@ class ClientSession:
         self._outbox.restart()
         for room in self._rooms.values():
             room.restart()
-        changes = [ask for ask in unsettled if _is_change(ask)]
-        self._changes.extendleft(reversed(changes))
         self._is_change_out = False
-        for ask in unsettled:
-            if not _is_change(ask) and not isinstance(ask, Say | Join | Part):
-                self._requests.send(ask, now)
+        for ask in reversed(unsettled):
+            if not isinstance(ask, Say | Join | Part):  # which are asked for by those who want them
+                (self._changes if _is_change(ask) else self._questions).appendleft(ask)
         self._pulse.restart(now)
         self._hello_at, self._hellos = now, 0
         self._advance(now)
@@ -187,13 +186,10 @@ class ClientSession:
 
         Raises `RequestRejected` while 100 requests wait.
         """
-        if len(self._changes) + len(self._requests.unsettled()) >= ASKED:
+        if len(self._changes) + len(self._questions) + len(self._requests.unsettled()) >= ASKED:
             raise RequestRejected("BUSY", "too much is asked already: wait for the answers", 1.0)
-        if _is_change(request):
-            self._changes.append(request)
-            self._advance(now)
-        else:
-            self._requests.send(request, now)
+        (self._changes if _is_change(request) else self._questions).append(request)
+        self._advance(now)
 
     def scroll_back(self, room: str, count: int, now: float) -> None:
         """Ask for `count` entries (256 at most) above the oldest that was shown: they come as `Earlier`."""
@@ -281,13 +277,23 @@ class ClientSession:
                 self._requests.send(Names(1, name, after), now)
         for say, is_again in self._outbox.due(now, self._may_say):
             (self._requests.send_at_once if is_again else self._requests.send)(say, now)
-        if self._changes and not self._is_change_out and self.state is State.OPEN:
+        for _ in range(len(self._questions)):
+            question = self._questions.popleft()
+            if self._may_ask(question):
+                self._requests.send(question, now)
+            else:
+                self._questions.append(question)
+        is_due = self._changes and not self._is_change_out and self.state is State.OPEN
+        if is_due and self._may_ask(self._changes[0]):
             self._is_change_out = True
             self._requests.send(self._changes.popleft(), now)
 
     def _may_say(self, name: str) -> bool:
         room = self._rooms.get(name)
         return self.state is State.OPEN and (room is None or room.may_say())
+
+    def _may_ask(self, request: Request) -> bool:
+        return not isinstance(request, Names | Topic) or self._may_say(request.room)
 
     def _frames_due(self, now: float) -> list[bytes]:
         frames: list[Request] = []

@@ -37,8 +37,8 @@ from chat.wire.dtls_records import (
     pack,
     split,
 )
+from chat.wire.frames import MAX_PLAINTEXT
 
-MAX_PLAINTEXT: Final = 1_163  # 1,200 bytes less header, nonce and tag: 13 + 8 + 16 (RFC 6347, RFC 5288)
 ATTEMPT_SECONDS = 10.0  # for a handshake from its first datagram: OpenSSL repeats after 1, 3 and 7 s
 TIMER_SECONDS = 0.02  # at least, between two looks at OpenSSL's timer: its clock and ours are not the same
 
