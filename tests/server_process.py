@@ -16,7 +16,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from threading import Condition, Thread
@@ -25,11 +26,12 @@ from typing import IO, Any
 import chat
 
 DEADLINE = 60.0  # seconds
-FOREGROUND = ("-n", "--pidfile=", "--logfile=-")
 CHECKOUT = Path(chat.__file__).parent.parent
+FOREGROUND = ("-n", "--pidfile=", "--logfile=-")
 RECEIVE_BUFFER = 1 << 20  # a peer that is not scheduled for a while must not lose what it is sent
 
 Address = tuple[str, int]
+Record = dict[str, Any]
 
 _TWISTD = """
 import signal
@@ -79,7 +81,111 @@ def wait_ended(pid: int) -> None:
         os.close(descriptor)
 
 
-class ServerProcess:
+class JsonProcess:
+    """A process whose output is read as it comes: `records` are its objects so far, `times` when they came.
+
+    `noise` is whatever else it said, on standard error too. Its standard input is a pipe. `environ` goes on
+    top of `environment()`.
+    """
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
+        self.records: list[Record] = []
+        self.times: list[float] = []  # monotonic seconds
+        self.noise: list[str] = []
+        self._changed = Condition()
+        self._ended = False
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**environment(), **(environ or {})},
+        )
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def find(
+        self, wanted: Callable[[Record], bool], since: int = 0, count: int = 1, within: float = DEADLINE
+    ) -> int:
+        """Give the place of the `count`th record from `since` on that is `wanted`, once it is there.
+
+        Raises AssertionError if the process ends before, or nothing comes.
+        """
+        end = time.monotonic() + within
+        place = since
+        with self._changed:
+            while True:
+                while place < len(self.records):
+                    count -= wanted(self.records[place])
+                    if not count:
+                        return place
+                    place += 1
+                if self._ended or not self._changed.wait(end - time.monotonic()):
+                    break
+        what = "it has ended" if self._ended else f"not within {within:.0f} s"
+        raise AssertionError(f"{what}, {count} missing; the last: {self.records[-20:]} {self.noise[-20:]}")
+
+    def wait_for(self, wanted: Callable[[Record], bool]) -> Record:
+        """Give the first record that is `wanted`, as soon as it is there."""
+        return self.records[self.find(wanted)]
+
+    def type(self, *lines: str) -> None:
+        """Write lines to its standard input. If it has ended, what is waited for will say so."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("".join(f"{line}\n" for line in lines).encode())
+            self._process.stdin.flush()
+
+    def end_input(self) -> None:
+        """Close its standard input, as Ctrl-D does."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def ended(self, within: float = DEADLINE) -> int:
+        """Wait until it ends by itself; give its exit code. `records` and `noise` are complete then."""
+        code = self._process.wait(within)
+        self._reader.join(DEADLINE)
+        return code
+
+    def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
+        """End it if it still runs, and give its exit code; `records` and `noise` are complete then."""
+        if self._process.poll() is None:
+            self._process.send_signal(signum)
+        code = self.ended()
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it never read the last line
+            self._process.stdin.close()
+        return code
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as out:
+            for line in out:
+                with self._changed:
+                    self._take(line)
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _take(self, line: bytes) -> None:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if isinstance(record, dict):
+            self.records.append(record)
+            self.times.append(time.monotonic())
+        else:
+            self.noise.append(line.decode(errors="replace"))
+
+
+class ServerProcess(JsonProcess):
     """A server in a process of its own, ready when the constructor returns.
 
     `options` are udpchat's; the port is one that the kernel chose unless they name one. `records` are the
@@ -87,59 +193,18 @@ class ServerProcess:
     """
 
     def __init__(self, *options: str, command: Iterable[str] = ()) -> None:
-        self.records: list[dict[str, Any]] = []
-        self.noise: list[str] = []
-        self._changed = Condition()
-        self._ended = False
-        self._process = subprocess.Popen(
-            [*(command or twistd(*FOREGROUND)), "udpchat", "--port=0", "--log-format=json", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment(),
-        )
-        self._reader = Thread(target=self._read, daemon=True)
-        self._reader.start()
+        runner = command or twistd(*FOREGROUND)
+        super().__init__([*runner, "udpchat", "--port=0", "--log-format=json", *options])
         try:
-            self.port: int = self.wait_for(lambda record: "listens on" in record["message"])["port"]
+            self.port: int = self.wait_for(lambda record: "listens on" in record.get("message", ""))["port"]
         except BaseException:
             self.stop(signal.SIGKILL)
             raise
-
-    def wait_for(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Give the first record that is `wanted`, as soon as it is in the log."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended or any(map(wanted, self.records)), DEADLINE)
-            for record in self.records:
-                if wanted(record):
-                    return record
-        raise AssertionError(f"not in the log: {self.records} {self.noise}")
-
-    def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
-        """End the process if it still runs, and give its exit code; `records` are complete then."""
-        if self._process.poll() is None:
-            self._process.send_signal(signum)
-        code = self._process.wait(DEADLINE)
-        self._reader.join(DEADLINE)
-        return code
 
     def faults(self) -> list[Any]:
         """Give what no log should hold: tracebacks, errors, and lines that are no records."""
         bad = [r for r in self.records if "traceback" in r or r["level"] in ("error", "critical")]
         return [*bad, *self.noise]
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as out:
-            for line in out:
-                with self._changed:
-                    try:
-                        self.records.append(json.loads(line))
-                    except ValueError:
-                        self.noise.append(line.decode(errors="replace"))
-                    self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
 
 
 @cache
@@ -212,14 +277,15 @@ class Peer:
         self.socket.close()
 
 
-class Netcat:
-    """A real `nc -u` whose standard input stays open, as at a terminal."""
+class TypedProgram:
+    """A program that shows lines and whose standard input stays open, as at a terminal."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *command: str) -> None:
         self.output = b""
+        self._name = command[0]
         self._seen = 0  # bytes of it
         self._process = subprocess.Popen(
-            ["nc", *arguments],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -231,30 +297,67 @@ class Netcat:
         assert self._process.stdin is not None
         self._process.stdin.write(text.encode())
 
+    def types_ctrl_d(self) -> None:
+        """End its input."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
     def sees(self, wanted: str) -> str:
         """Give the screen up to the line `wanted`, once that has come behind what was seen before.
 
         Behind it anything may stand already: others come and go in the same room.
         """
-        assert self._process.stdout is not None
         while (begin := self.output.find(wanted.encode(), self._seen)) < 0:
-            try:
-                wait_readable(self._process.stdout)
-            except TimeoutError as silence:
-                raise AssertionError(f"{silence}; nc showed {self.output!r} and not {wanted!r}") from None
-            chunk = os.read(self._process.stdout.fileno(), 65_535)
-            if not chunk:
-                raise AssertionError(f"nc ended; it showed {self.output!r} and not {wanted!r}")
-            self.output += chunk
+            if not self._reads():
+                raise AssertionError(f"{self._name} ended; it showed {self.output!r} and not {wanted!r}")
         self._seen = begin + len(wanted.encode())
         return self.output[: self._seen].decode()
+
+    def ends(self) -> int:
+        """Wait until it ends by itself, and give its exit code; `output` is complete then."""
+        while self._reads():
+            pass
+        return self._process.wait(DEADLINE)
 
     def leave(self) -> None:
         """Say exit, so that the room is rid of this member, and end."""
         if self._process.poll() is None:
-            self.types("exit\n")
+            with contextlib.suppress(ValueError):  # its input has ended
+                self.types("exit\n")
         self._process.kill()
-        self._process.communicate()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+    def _reads(self) -> bool:
+        """Wait for more output; say whether there was any."""
+        assert self._process.stdout is not None
+        try:
+            wait_readable(self._process.stdout)
+        except TimeoutError as silence:
+            raise AssertionError(f"{silence}; {self._name} showed {self.output!r}") from None
+        chunk = os.read(self._process.stdout.fileno(), 65_535)
+        self.output += chunk
+        return bool(chunk)
+
+
+class Netcat(TypedProgram):
+    """A real `nc -u`."""
+
+    def __init__(self, *arguments: str) -> None:
+        super().__init__("nc", *arguments)
+
+
+class SClient(TypedProgram):
+    """A real `openssl s_client` that speaks DTLS to a port on 127.0.0.1, and ends when its input does."""
+
+    def __init__(self, port: int, *options: str) -> None:
+        place = f"127.0.0.1:{port}"
+        super().__init__(
+            "openssl", "s_client", "-dtls1_2", "-connect", place, "-quiet", "-no_ign_eof", *options
+        )
 
 
 def netcat_missing() -> str:
@@ -265,6 +368,11 @@ def netcat_missing() -> str:
     if "OpenBSD netcat" not in about.stdout + about.stderr:
         return "nc is not the OpenBSD one, whose probes and waits these tests are about"
     return ""
+
+
+def openssl_missing() -> str:
+    """Say why tests with s_client must be skipped ("": they need not)."""
+    return "" if shutil.which("openssl") else "openssl is not installed"
 
 
 def ipv6_missing() -> str:

@@ -1,0 +1,202 @@
+"""The load: members of a chat, many in one process, each with a socket and as little code as will do.
+
+They are not the project's client: they repeat nothing, and look at what they hear only to find the numbers in
+it. What is lost is lost, and counted as such.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import select
+import socket
+import struct
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from OpenSSL import SSL
+
+from chat.identity import load_identity
+from chat.messages import LOBBY, PROTOCOL_VERSION, Hello, Join, Joined, Kind, Say
+from chat.wire.dtls_channel import make_context
+from chat.wire.dtls_client import DtlsClient
+from chat.wire.frames import decode_replies, encode_frame, join_frames
+
+RECEIVE_BUFFER = 4 << 20
+AT_ONCE = 32  # that come in together
+ASK_AGAIN_SECONDS = 1.0  # for one that the server has not let in
+PATIENCE = 60.0  # seconds for each who comes in together
+FILES = 100  # open beside the members' sockets
+
+_SO_TIMESTAMPNS = 35  # Linux: the kernel notes when a datagram came. Python has no name for it
+_TIMESPEC = struct.Struct("@ll")
+_NUMBER = re.compile(rb"#(\d+)#")  # in a text: which one it is
+
+Addr = tuple[str, int]
+
+
+@cache
+def client_context(*, with_certificate: bool = True) -> SSL.Context:
+    """Give what the members' DTLS is made of: all have one key, or none."""
+    if not with_certificate:
+        return make_context(None, None)
+    with tempfile.TemporaryDirectory() as folder:
+        identity = load_identity(Path(folder, "identity.pem"), "load")
+    return make_context(identity.key, identity.certificate)
+
+
+def allow_files(count: int) -> None:
+    """Let this process have so many sockets, or as many as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count + FILES:
+        raise SystemExit(f"{count} sockets: this system allows {hard} (ulimit -Hn)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + FILES), hard))
+
+
+class Member:
+    """One who speaks lines of text, in the clear or sealed in DTLS. `is_in` once the server has answered."""
+
+    def __init__(self, addr: Addr, nick: str, *, is_sealed: bool) -> None:
+        self.is_in = False
+        self.nick = nick
+        self._is_sealed = is_sealed
+        self._channel: DtlsClient | None = None
+        self._asked_at = float("-inf")
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.socket.connect(addr)
+        self.socket.setblocking(False)
+
+    def step(self, now: float) -> None:
+        """Do what brings it in: whatever has come is read, and what is due is sent."""
+        if self._is_sealed and self._channel is None:
+            self._channel = DtlsClient(client_context(), now)
+        for plaintext, _ in self.read():
+            self.is_in = self.is_in or self.is_welcome(plaintext)
+        channel = self._channel
+        if channel is not None:
+            channel.handle_timeout(now)
+            if channel.is_over:
+                raise SystemExit(f"{self.nick}: no handshake")
+            self._write(channel.datagrams_to_send(now))
+        if (
+            (channel is None or channel.is_up)
+            and not self.is_in
+            and now >= self._asked_at + ASK_AGAIN_SECONDS
+        ):
+            self._asked_at = now
+            self.send(self.greeting())
+
+    def greeting(self) -> bytes:
+        """Give what asks the server to let it in."""
+        return self.nick.encode()
+
+    def is_welcome(self, plaintext: bytes) -> bool:
+        """Say whether this is the server's answer to that."""
+        return self.nick.encode() in plaintext
+
+    def say(self, text: str) -> None:
+        """Say a text in the room."""
+        self.send(text.encode())
+
+    def send(self, plaintext: bytes) -> None:
+        """Send a datagram."""
+        if self._channel is None:
+            self._write([plaintext])
+        else:
+            self._channel.send(plaintext, 0.0)
+            self._write(self._channel.datagrams_to_send(0.0))
+
+    def read(self) -> Iterator[tuple[bytes, int]]:
+        """Give each plaintext that has come, and the time at which the kernel had it (ns since 1970)."""
+        while True:
+            try:
+                datagram, notes, _, _ = self.socket.recvmsg(2_048, 64)
+            except BlockingIOError:
+                return
+            seconds, nanoseconds = _TIMESPEC.unpack(notes[0][2])
+            if self._channel is None:
+                yield datagram, seconds * 1_000_000_000 + nanoseconds
+                continue
+            for plaintext in self._channel.receive_datagram(datagram, time.monotonic()):
+                yield plaintext, seconds * 1_000_000_000 + nanoseconds
+
+    def heard(self) -> Iterator[tuple[int, int]]:
+        """Give the number of each text that has come, and the time of it; some may stand there twice."""
+        for plaintext, came in self.read():
+            for number in _NUMBER.findall(plaintext):
+                yield int(number), came
+
+    def _write(self, datagrams: list[bytes]) -> None:
+        for datagram in datagrams:
+            self.socket.send(datagram)
+
+
+class SilentlyIn(Member):
+    """One of a bare loop, which greets nobody: to have been heard is to be in."""
+
+    def step(self, now: float) -> None:
+        """Be in once there is a session, if there is to be one."""
+        super().step(now)
+        self.is_in = self._channel is None or self._channel.is_up
+
+    def greeting(self) -> bytes:
+        """Say what the bare loop knows newcomers by; the sealed one needs nothing."""
+        return b"nick" + super().greeting()
+
+
+class FramesMember(Member):
+    """One who speaks frames, in `room`."""
+
+    def __init__(self, addr: Addr, nick: str, room: str = LOBBY) -> None:
+        super().__init__(addr, nick, is_sealed=True)
+        self._room = room
+        self._client = os.urandom(16)
+        self._said = 0
+
+    def greeting(self) -> bytes:
+        """Give a datagram of Hello and Join."""
+        hello = Hello(PROTOCOL_VERSION, self._client, self.nick)
+        return join_frames([encode_frame(hello), encode_frame(Join(1, self._room))])
+
+    def is_welcome(self, plaintext: bytes) -> bool:
+        """Say whether it is in its room."""
+        return any(isinstance(reply, Joined) for reply in decode_replies(plaintext))
+
+    def say(self, text: str) -> None:
+        """Say a text in the room, in a datagram of its own."""
+        self._said += 1
+        say = Say(1 + self._said, self._said, self._room, Kind.SAY, text)
+        self.send(join_frames([encode_frame(say)]))
+
+
+def bring_in(members: Sequence[Member]) -> None:
+    """Let all of them come in, some at a time."""
+    for begin in range(0, len(members), AT_ONCE):
+        waiting = {member.socket.fileno(): member for member in members[begin : begin + AT_ONCE]}
+        poll = select.poll()
+        for number in waiting:
+            poll.register(number, select.POLLIN)
+        end = time.monotonic() + PATIENCE
+        while waiting:
+            now = time.monotonic()
+            if now > end:
+                raise SystemExit(f"not let in within {PATIENCE:.0f} s: {next(iter(waiting.values())).nick}")
+            for number, member in list(waiting.items()):
+                member.step(now)
+                if member.is_in:
+                    poll.unregister(number)
+                    del waiting[number]
+            if waiting:
+                poll.poll(50)
+
+
+def close(members: Sequence[Member]) -> None:
+    """Let go of their sockets, without a word."""
+    for member in members:
+        member.socket.close()
