@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 from OpenSSL import SSL
 
@@ -25,8 +26,9 @@ from benchmarks.members import Addr, client_context
 from benchmarks.servers import BARE_DTLS, Server, bare_server, our_server
 from chat.wire.dtls_client import DtlsClient
 
+BESIDE = "bare loop"  # what it is compared with
 SERVERS: tuple[tuple[str, Callable[[], AbstractContextManager[Server]]], ...] = (
-    ("bare loop", lambda: bare_server(BARE_DTLS)),
+    (BESIDE, lambda: bare_server(BARE_DTLS)),
     ("udpchat", our_server),
 )
 PATIENCE = 60.0  # seconds without a handshake that ends
@@ -102,6 +104,29 @@ def run(server: Server, count: int, at_once: int, context: SSL.Context) -> tuple
     return used, took
 
 
+class Measured(NamedTuple):
+    """What the runs with one server and one kind of client have measured."""
+
+    costs: list[float]  # us of CPU for each handshake
+    rates: list[float]  # handshakes a second
+
+
+def show(measured: dict[tuple[str, bool], Measured]) -> list[dict[str, object]]:
+    """Print the table, of medians; give its rows."""
+    columns = ("us of CPU", "ratio", "a second and core", "a second here")
+    print(" " * 30, *(f"{column:>18}" for column in columns))
+    rows: list[dict[str, object]] = []
+    for (name, with_certificate), each in measured.items():
+        cost = statistics.median(each.costs)
+        bare = statistics.median(measured[BESIDE, with_certificate].costs)
+        figures = (cost, cost / bare, 1e6 / cost, statistics.median(each.rates))
+        title = f"{name}, {'with' if with_certificate else 'without'} certificate"
+        print(f"{title:30}", *(f"{figure:18.2f}" for figure in figures))
+        rounded = [round(figure, 3) for figure in figures]
+        rows.append({"row": title, **dict(zip(columns, rounded, strict=True))})
+    return rows
+
+
 def main() -> None:
     """Measure all in turn and print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.handshakes", description=__doc__.split("\n\n")[0])
@@ -110,29 +135,17 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print the table as JSON, too")
     asked = parser.parse_args()
-    costs: dict[tuple[str, bool], list[float]] = defaultdict(list)
-    times: dict[tuple[str, bool], list[float]] = defaultdict(list)
+    measured: dict[tuple[str, bool], Measured] = defaultdict(lambda: Measured([], []))
     for _ in range(asked.runs):
         for name, start in SERVERS:
             for with_certificate in (False, True):
                 with start() as server:
                     context = client_context(with_certificate=with_certificate)
                     used, took = run(server, asked.handshakes, asked.at_once, context)
-                costs[name, with_certificate].append(used / asked.handshakes * 1e6)
-                times[name, with_certificate].append(took)
-    columns = ("us of CPU", "ratio", "a second and core", "a second here")
+                measured[name, with_certificate].costs.append(used / asked.handshakes * 1e6)
+                measured[name, with_certificate].rates.append(asked.handshakes / took)
     print(f"{asked.handshakes} handshakes, {asked.at_once} at once, medians of {asked.runs} runs")
-    print(" " * 30, *(f"{column:>18}" for column in columns))
-    rows = []
-    for (name, with_certificate), measured in costs.items():
-        cost = statistics.median(measured)
-        bare = statistics.median(costs["bare loop", with_certificate])
-        took = statistics.median(times[name, with_certificate])
-        figures = (cost, cost / bare, 1e6 / cost, asked.handshakes / took)
-        title = f"{name}, {'with' if with_certificate else 'without'} certificate"
-        print(f"{title:30}", *(f"{figure:18.2f}" for figure in figures))
-        rounded = [round(figure, 3) for figure in figures]
-        rows.append({"row": title, **dict(zip(columns, rounded, strict=True))})
+    rows = show(measured)
     if asked.json:
         print(json.dumps({"handshakes": asked.handshakes, "at once": asked.at_once, "rows": rows}))
 

@@ -289,12 +289,14 @@ class JsonTests(ScriptCase):
         self.assertEqual(self.code(), EXIT_FAILED)
         told = self.objects()
         self.assertEqual(
-            [each["event"] for each in told], ["state", "joined", "accepted", "entry", "answer", "rejected"]
+            [each["event"] for each in told],
+            ["state", "state", "joined", "accepted", "entry", "answer", "rejected"],
         )
-        self.assertEqual(told[0]["nick"], "bot")
-        self.assertEqual(told[2], {"event": "accepted", "line": 1, "room": "lobby", "seq": 10})
-        self.assertEqual(told[4], {"event": "answer", "line": 2, "lines": ["the topic of lobby: tea"]})
-        self.assertEqual(told[5]["line"], 3)
+        self.assertEqual([each["state"] for each in told[:2]], ["connecting", "connected"])
+        self.assertEqual(told[1]["nick"], "bot")
+        self.assertEqual(told[3], {"event": "accepted", "line": 1, "room": "lobby", "seq": 10})
+        self.assertEqual(told[5], {"event": "answer", "line": 2, "lines": ["the topic of lobby: tea"]})
+        self.assertEqual(told[6]["line"], 3)
 
     def test_problems(self) -> None:
         """Lines that are bad, late or taken back are objects, and stand on standard error too."""
@@ -303,7 +305,7 @@ class JsonTests(ScriptCase):
         self.store(8)
         self.script.happened(Offered("lobby", 1, 8))
         self.clock.advance(ANSWER_SECONDS)
-        told = self.objects()[2:]
+        told = self.objects()[3:]
         self.assertEqual(
             [(each["event"], each["line"], each.get("code")) for each in told],
             [

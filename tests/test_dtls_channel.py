@@ -15,13 +15,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.wire.dtls import DtlsListener
 from chat.wire.dtls_channel import (
     ATTEMPT_SECONDS,
-    MAX_PLAINTEXT,
     DtlsChannel,
     fingerprint,
     make_context,
 )
 from chat.wire.dtls_client import DtlsClient
 from chat.wire.dtls_records import MAX_DATAGRAM, UNKNOWN_SESSION
+from chat.wire.frames import MAX_PLAINTEXT
 from tests.dtls_support import (
     NED,
     SECRET,

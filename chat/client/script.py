@@ -136,6 +136,7 @@ class Script:
         self._deadline = self._clock.callLater(ANSWER_SECONDS, self._give_up)
         client.closed.addCallbacks(self._closed, self._fail)
         self._visit.begin(client, self._destination.room).addCallbacks(self._entered, self._kept_out)
+        self._print.happened(LinkChanged(self._link, self._reason))
         client.connect().addErrback(self._refused)
 
     def stop(self) -> None:
