@@ -56,6 +56,7 @@ class Path(DatagramProtocol):
             self._port = reactor.listenUDP(0, self, server.interface, MAX_INCOMING)
         except CannotListenError as error:
             raise OSError(*error.socketError.args) from None
+        self._closing: Deferred[None] | None = None
         self._socket = self._port.getHandle()  # type: ignore[attr-defined]  # every UDP port has it
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
@@ -73,7 +74,8 @@ class Path(DatagramProtocol):
 
     def close(self, now: float) -> Deferred[None]:
         """Say goodbye if there is a session, and close the socket; fires when that is done."""
-        self.channel.close(now)
-        self.flush(now)
-        closed: Deferred[None] | None = self._port.stopListening()
-        return succeed(None) if closed is None else closed
+        if self._closing is None:  # a port that is asked twice answers the second one only
+            self.channel.close(now)
+            self.flush(now)
+            self._closing = self._port.stopListening() or succeed(None)
+        return self._closing

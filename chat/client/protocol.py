@@ -34,6 +34,7 @@ from chat.wire.client_session import ClientSession, State
 from chat.wire.events import Appeared, Ended, Entered, Event, NumberReused, PathLost, Refused
 from chat.wire.roster import Roster
 
+LEAVE_SECONDS = 1.0  # for a goodbye, which takes 0.3: whoever waits for its end must not wait for ever
 GLANCE_SECONDS = 2.0  # between two looks at the clocks: so soon after waking a sleep is noticed
 ENTER_AGAIN_SECONDS = 10.0  # after a refusal to one who was in: somebody has the nick, perhaps our own ghost
 HOPELESS = "VERSION"  # the code of a refusal that neither another nick nor waiting will change
@@ -131,6 +132,7 @@ class ChatClient:
         self._timer = Timer(reactor, self._wake)
         self._reason = ""  # that was told last
         self._goodbye: str | None = None  # once we leave
+        self._leave_by = 0.0
         self._left: list[Deferred[None]] = []
 
     # --- what its owner does
@@ -253,7 +255,7 @@ class ChatClient:
         self._left.append(left)
         if self._is_open:
             now = self._look()
-            self._goodbye, self._enter_at = reason, None
+            self._goodbye, self._enter_at, self._leave_by = reason, None, now + LEAVE_SECONDS
             if self._road is None or not self._road.is_up:
                 self._close(now, reason)
             else:
@@ -290,7 +292,7 @@ class ChatClient:
         if road.is_up:
             road.send(session.datagrams_to_send(now), now)
             due = session.next_timeout()
-            if due is None and self._goodbye is not None:
+            if self._goodbye is not None and (due is None or now >= self._leave_by):
                 self._close(now, self._goodbye)
                 return
             times += [due, now + GLANCE_SECONDS]
