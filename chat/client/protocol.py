@@ -339,7 +339,7 @@ class ChatClient:
                     self._take(self._read(each, now), now)
                 case Doubted():
                     self._session.suspect(now)
-                case Up(first):
+                case Up(first) if self._goodbye is None:
                     self._enter_at = None
                     self._rooms.connected()
                     self._session.connected(now)
