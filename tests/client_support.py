@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.client.address import Place
+from chat.client.plain_script import Script as PlainScript
 from chat.client.protocol import Abandoned, ChatClient, Happening, Link, LinkChanged
 from chat.client.script import Script
 from chat.client.visit import Destination
@@ -135,9 +136,27 @@ class FakeClient:
         self.closed.callback(reason)
 
 
-class ScriptCase(SynchronousTestCase):
+class EndingCase(SynchronousTestCase):
+    """A script of either client on a clock, and how it ends."""
+
+    clock: Clock
+    script: Script | PlainScript
+
+    def code(self) -> int:
+        """Give the exit code, after which no timer may be left."""
+        code = self.successResultOf(self.script.done)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        return code
+
+    def not_ended(self) -> None:
+        """Check that there is no exit code yet."""
+        self.assertNoResult(self.script.done)
+
+
+class ScriptCase(EndingCase):
     """A script called `bot` at a client without a server."""
 
+    script: Script
     is_json = False
     is_following = False
 
@@ -172,16 +191,6 @@ class ScriptCase(SynchronousTestCase):
         """Let texts be stored, the oldest first."""
         for seq in seqs:
             self.client.saying.pop(0).callback(seq)
-
-    def code(self) -> int:
-        """Give the exit code, after which no timer may be left."""
-        code = self.successResultOf(self.script.done)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-        return code
-
-    def not_ended(self) -> None:
-        """Check that there is no exit code yet."""
-        self.assertNoResult(self.script.done)
 
     def objects(self) -> list[dict[str, Any]]:
         """Give what was printed as JSON."""

@@ -184,13 +184,18 @@ class ReturnTests(NetworkTestCase):
         self.assert_back(self.ann)
         self.assertEqual(self.bob.texts, ["hello"])
 
-    def test_somebody_took_the_nick(self) -> None:
-        """Who finds the nick taken on coming back asks again every 10 s, and may take another one."""
+    def eve_as_ann(self) -> Person:
+        """Let Eve ask for Ann's nick when the server is back, sooner than Ann does."""
         self.host.kill()
         self.network.run(10.0)
         self.host.start()
         eve = Person(self, "ann", identity_name="eve")
         eve.client.connect()
+        return eve
+
+    def test_somebody_took_the_nick(self) -> None:
+        """Who finds the nick taken on coming back asks again every 10 s, and may take another one."""
+        eve = self.eve_as_ann()
         self.network.run(15.0)
         self.assertIs(eve.client.state, Link.CONNECTED)
         self.assertEqual(self.ann.told(LinkChanged)[-1], LinkChanged(Link.SILENT, "ann is taken"))
@@ -201,11 +206,7 @@ class ReturnTests(NetworkTestCase):
 
     def test_leaving_then(self) -> None:
         """Who leaves when it is time to ask again just leaves."""
-        self.host.kill()
-        self.network.run(10.0)
-        self.host.start()
-        eve = Person(self, "ann", identity_name="eve")
-        eve.client.connect()
+        self.eve_as_ann()
         while not self.ann.told(Refused):
             self.network.run(0.01)
         self.host.kill()
@@ -216,11 +217,7 @@ class ReturnTests(NetworkTestCase):
 
     def test_another_nick_on_the_way_back(self) -> None:
         """Nobody has to wait for that: `enter` goes on with another nick."""
-        self.host.kill()
-        self.network.run(10.0)
-        self.host.start()
-        eve = Person(self, "ann", identity_name="eve")
-        eve.client.connect()
+        self.eve_as_ann()
         self.network.run(15.0)
         entering = self.ann.client.enter("amy")
         self.network.run()

@@ -21,6 +21,7 @@ from chat.client.plain_script import (
 from chat.client.standard import LINE_BYTES
 from chat.messages import Kind
 from tests.bare_servers import Addr, BareServer, Cable, EchoingServer, SilentServer
+from tests.client_support import EndingCase
 
 SERVER = Server(Place("chat.example", 6789), Cable.server_addr)
 OTHER = ("127.0.0.1", 40_001)
@@ -35,8 +36,10 @@ class _ForgetfulServer(EchoingServer):
             super().say(text, addr)
 
 
-class ScriptCase(SynchronousTestCase):
+class ScriptCase(EndingCase):
     """A script with the nick `bot` on a cable to a server."""
+
+    script: Script
 
     def plug(self, server: BareServer | None, nick: str = "bot") -> None:
         """Put the script on the cable."""
@@ -57,16 +60,6 @@ class ScriptCase(SynchronousTestCase):
     def texts(self) -> list[str]:
         """Give what was sent after the nick."""
         return self.cable.sent[1:]
-
-    def code(self) -> int:
-        """Give the exit code, after which no timer may be left."""
-        code = self.successResultOf(self.script.done)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-        return code
-
-    def not_ended(self) -> None:
-        """Check that there is no exit code yet."""
-        self.assertNoResult(self.script.done)
 
 
 class EchoingTests(ScriptCase):

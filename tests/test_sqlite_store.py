@@ -13,9 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
 from chat.messages import LOBBY, Appended, Repeat, Stale
-from chat.store.interface import READ_LIMIT, Store
+from chat.store.interface import KEPT_ROOMS, READ_LIMIT, Store
 from chat.store.sqlite import BATCH, CLIENT_DAYS, PAGE, TOLD_AT_ONCE, WAITING, SqliteStore
-from chat.store.tables import KEPT_ROOMS, SCHEMA, TRIM_AT_ONCE, Tables
+from chat.store.tables import SCHEMA, TRIM_AT_ONCE, Tables
 from tests.store_contract import ANN, BOB, START, StoreContract, draft
 
 DAY = 86_400.0

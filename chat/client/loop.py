@@ -69,6 +69,7 @@ def run(reactor: AsyncioSelectorReactor, visit: Callable[[], Deferred[int]]) -> 
     signals: list[int] = []
 
     def begin() -> None:
+        """Begin the visit, and let a signal cancel it."""
         visiting = visit()
 
         def interrupt(number: int, _: object) -> None:

@@ -375,10 +375,7 @@ class ChatServer(DatagramProtocol):
             except Exception:  # noqa: BLE001  a bug of ours ends no other time-out
                 self._log.failure("a bug in what a timer does")
                 self._wheel.schedule(key, now + EXPIRE_SECONDS)
-        try:
-            self._flush()
-        finally:
-            self._set_alarm()
+        self._flush()
 
     def _time_out(self, key: AnyPeer | Chore, now: float) -> None:
         if isinstance(key, Peer) and self._book.peers.get(key.addr) is not key:
@@ -404,6 +401,13 @@ class ChatServer(DatagramProtocol):
     # --- writing
 
     def _flush(self) -> None:
+        """Send what this turn has called for, and be woken when something is next due."""
+        try:
+            self._write_outbox()
+        finally:  # a bug in what is written stops no timer
+            self._set_alarm()
+
+    def _write_outbox(self) -> None:
         """Write the outbox; then remove those that cannot be written to, and tell the others of it."""
         while not self._closed:
             now = self._now()
@@ -417,7 +421,6 @@ class ChatServer(DatagramProtocol):
                 failed += self.transport.send(datagram, peers, now)
             for peer, error in failed:
                 self._write_failed(peer, error, now)
-        self._set_alarm()
 
     def _write_failed(self, peer: Peer, error: OSError, now: float) -> None:
         known = self._book.peers.get(peer.addr)

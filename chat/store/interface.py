@@ -15,6 +15,8 @@ from twisted.internet.defer import Deferred
 from chat.messages import AppendResult, Draft, Fact, Heads, Page
 
 READ_LIMIT = 256  # entries in one answer: about a quarter of a megabyte at most
+KEPT_ROOMS = 10_000  # the hub makes no more
+KEPT_RESULTS = 16  # of a client: more than the 8 requests that one may have in flight
 RUN_BITS = 10  # positions in a millisecond before a run could meet the one that a restart begins
 RUN_STEP = 1 << 20  # between two runs that the clock does not keep apart: it stood still, or was set back
 

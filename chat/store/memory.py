@@ -10,13 +10,11 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from chat.errors import StoreError
 from chat.messages import Appended, AppendResult, Draft, Entry, Fact, Heads, Page, Repeat, Stale
-from chat.store.interface import READ_LIMIT, begin_run
+from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run
 
 KEPT_ENTRIES = 512  # a room: what members who missed something ask for; about half a megabyte at most
 KEPT_IN_ALL = 100_000  # over all rooms: a tenth of a gigabyte, however many rooms there are
-KEPT_ROOMS = 10_000
 KEPT_CLIENTS = 20_000  # numbers of clients, the longest unused forgotten first
-KEPT_RESULTS = 16  # a client: more than the 8 requests that one may have in flight
 
 
 class _Room:

@@ -117,13 +117,10 @@ class SqliteStore:
         """Forget what is too much or too old, 250 entries at most. True: there is more of it."""
         if self._closing is not None:
             return fail(StoreError("the store is closed"))
-        return self._writer(self._tables.trim, *self._keep_at(self._clock()))
+        entries, days = self._keep
+        return self._writer(self._tables.trim, entries, self._clock(), days, CLIENT_DAYS)
 
     # --- inside
-
-    def _keep_at(self, now: float) -> tuple[int, float, float, float]:
-        entries, days = self._keep
-        return entries, now, days, CLIENT_DAYS
 
     def _catch_up(self, callback: Callable[[Fact], None], after: int) -> Deferred[None]:
         return self._writer(self._tables.facts, after, PAGE).addCallback(self._caught_up, callback)

@@ -17,12 +17,10 @@ import msgspec
 
 from chat.errors import StoreError
 from chat.messages import Appended, AppendResult, Draft, Entry, Fact, Heads, Kind, Page, Repeat, Stale
-from chat.store.interface import READ_LIMIT, begin_run
+from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run
 
 SCHEMA = 1  # what this release writes, in the file's user_version
 BUSY_SECONDS = 5.0  # to wait for another program that has the file locked (a backup, somebody's sqlite3)
-KEPT_ROOMS = 10_000
-KEPT_RESULTS = 16  # a client: more than the 8 requests that one may have in flight
 WAL_PAGES = 1_000  # of 4 KiB, after which SQLite copies them into the file: its own default
 TRIM_AT_ONCE = 250  # entries: some 20 ms of a file with a million, in which appends wait
 

@@ -34,9 +34,10 @@ from chat.messages import (
 )
 from chat.wire.frames import decode_requests, encode_frame
 from chat.wire.pacing import Pacer
+from chat.wire.sequence import REPLY_CACHE
 
 # A client goes at most 64 ids beyond one without a reply; the 7 before that one may be answered late.
-REPLIES_KEPT = 64 + IN_FLIGHT
+REPLIES_KEPT = REPLY_CACHE + IN_FLIGHT
 SILENT_SECONDS = 60.0  # four pings of a client that is there (one in 15 s); it is away from then on
 FETCHED_SECONDS = 60.0  # after a Fetch its client counts as one that loses datagrams
 
