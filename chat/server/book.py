@@ -11,7 +11,7 @@ from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
 
 MAX_PEERS = 20_000  # sessions of any state, about 1 KiB each without a channel
-MAX_CHANNELS = 6_000  # the hub's 5,000 members and who is coming in: 28 KiB each of OpenSSL's, 170 MiB in all
+MAX_CHANNELS = 6_000  # the hub's 5,000 members and who is coming in: 72 KiB each, 430 MiB in all
 MAX_DORMANT = 10_000  # of them those that are out but may come back within a day
 
 
