@@ -1,4 +1,4 @@
-"""The vocabulary: what members ask, what they are told, and what hub and store say to each other.
+"""The vocabulary: what members ask and what they are told.
 
 Immutable values without behaviour; the codecs in `chat.wire` turn them into bytes and back. Requests carry
 an `id` that rises by one per session and ties a reply to them. Sizes are bytes of UTF-8.
@@ -35,6 +35,8 @@ RESULT_BYTES = 1_024  # of a page's rows or of another result, as frames write t
 FETCH_LIMIT = 256  # entries in one answer: half of what a room keeps in memory
 IN_FLIGHT = 8  # requests of one session without a reply: RFC 8085 wants a window, QUIC begins with 10
 MEMBER_ROOMS = 20  # that one is in: a Pong names them all in one datagram, up to 53 bytes each
+DIRECT = "@"  # what the name of a log of direct messages begins with, and the place of a text to one person
+LINK_BYTES = 32  # of a code that links another key to an owner: more than the 14 that this release makes
 WAIT_SECONDS = 86_400.0  # that a server may ask for: after a day people have given up anyway
 
 # What a field may hold. The limit of a string stands in characters here, which costs nothing while decoding;
@@ -44,7 +46,9 @@ Positive = Annotated[int, Meta(ge=1, le=MAX_NUMBER)]
 Seconds = Annotated[float, Meta(ge=0.0, le=WAIT_SECONDS)]
 ClientId = Annotated[bytes, Meta(min_length=CLIENT_BYTES, max_length=CLIENT_BYTES)]
 RoomName = Annotated[str, Meta(min_length=1, max_length=ROOM_BYTES)]  # what check_room takes
+Target = Annotated[str, Meta(min_length=1, max_length=1 + NICK_BYTES)]  # a room's name, or "@" and a nick
 NickLine = Annotated[str, Meta(max_length=NICK_BYTES)]
+LinkLine = Annotated[str, Meta(max_length=LINK_BYTES)]
 TextLine = Annotated[str, Meta(max_length=TEXT_BYTES)]
 TopicLine = Annotated[str, Meta(max_length=TOPIC_BYTES)]
 ReasonLine = Annotated[str, Meta(max_length=REASON_BYTES)]
@@ -76,23 +80,28 @@ class _Message(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Hello(_Message, frozen=True, tag=1):
-    """Let me in as `nick`. `client` is 16 random bytes that this client keeps while it runs."""
+    """Let me in as `nick`. `client` is 16 random bytes that this client keeps while it runs.
+
+    `link` is the code that `Link` gave to another key ("": none): this key shall belong to the same person.
+    """
 
     version: Positive
     client: ClientId
     nick: NickLine
+    link: LinkLine = ""
 
 
 class Say(_Message, frozen=True, tag=2):
-    """Put `text` into `room`. `n` counts this client's texts from 1 and makes a repeat harmless.
+    """Put `text` into `room`; "@bob" is no room: it is said to bob alone, who need not be here.
 
-    `n - back` is the newest number below `n` that this client has no answer to yet (`back` 0: there is none);
-    the server takes this text when that one is settled.
+    `n` counts this client's texts from 1 and makes a repeat harmless. `n - back` is the newest number below
+    `n` that this client has no answer to yet (`back` 0: there is none); the server takes this text when that
+    one is settled.
     """
 
     id: Positive
     n: Positive
-    room: RoomName
+    room: Target
     kind: Kind
     text: TextLine
     back: Number = 0
@@ -141,7 +150,7 @@ class Fetch(_Message, frozen=True, tag=8):
     """The entries of `room` between two positions, both exclusive (None: that side is open).
 
     With `after` the oldest `limit` of them, else the newest, in ascending order both ways: filling a gap and
-    scrolling back are one request.
+    scrolling back are one request. `age` leaves out what is older, in seconds (0: nothing).
     """
 
     id: Positive
@@ -149,6 +158,7 @@ class Fetch(_Message, frozen=True, tag=8):
     after: Number | None
     before: Number | None
     limit: Annotated[int, Meta(ge=1, le=FETCH_LIMIT)]
+    age: Number = 0
 
 
 class Nick(_Message, frozen=True, tag=9):
@@ -173,14 +183,40 @@ class Topic(_Message, frozen=True, tag=11):
     text: TopicLine | None = None
 
 
+class ShownUpTo(msgspec.Struct, frozen=True, array_like=True):
+    """How far a client has shown a room: everything up to `seq` that is kept."""
+
+    room: RoomName
+    seq: Number
+
+
 class Ping(_Message, frozen=True, tag=12):
-    """Are you there? `time` is whatever the client likes to have back; the server does not read it."""
+    """Are you there? `time` is whatever the client likes to have back; the server does not read it.
+
+    `shown` says how far the client has shown rooms; of a log of direct messages that is what was delivered.
+    """
 
     id: Positive
     time: Number
+    shown: Annotated[tuple[ShownUpTo, ...], Meta(max_length=MEMBER_ROOMS)] = ()
 
 
-Request = Hello | Say | Names | Motd | Bye | Join | Part | Fetch | Nick | Rooms | Topic | Ping
+class Release(_Message, frozen=True, tag=13):
+    """My nick shall belong to me no more; I keep using it until I leave. `nick` "" is the one I have."""
+
+    id: Positive
+    nick: NickLine = ""
+
+
+class Link(_Message, frozen=True, tag=14):
+    """Give me a code with which another key of mine may come in (`Hello.link`): once, within ten minutes."""
+
+    id: Positive
+
+
+Request = (
+    Hello | Say | Names | Motd | Bye | Join | Part | Fetch | Nick | Rooms | Topic | Ping | Release | Link
+)
 
 
 # --- replies, and what members are told unasked
@@ -195,20 +231,27 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Welcome(_Message, frozen=True, tag=32):
-    """You are in, as `nick`. `motd` holds the first 512 bytes of the message of the day."""
+    """You are in, as `nick`. `motd` holds the first 512 bytes of the message of the day.
+
+    `direct` is the room in which you find what was said to you alone ("": you have none, for want of a key).
+    `is_owned` says that the nick belongs to you: nobody without a key of yours can have it.
+    """
 
     server: ReasonLine
     nick: NickLine
     motd: Annotated[str, Meta(max_length=MOTD_BYTES)]
     limits: Limits = Limits()
+    direct: Annotated[str, Meta(max_length=ROOM_BYTES)] = ""
+    is_owned: bool = False
 
 
 class Accepted(_Message, frozen=True, tag=33):
-    """Text number `n` is stored at position `seq`."""
+    """Text number `n` is stored at position `seq`. `waiting`: whom it was said to alone is not here now."""
 
     id: Positive
     n: Positive
     seq: Positive
+    waiting: bool = False
 
 
 class Rejected(_Message, frozen=True, tag=34):
@@ -247,8 +290,8 @@ class NamesPage(_Message, frozen=True, tag=35):
 class Done(_Message, frozen=True, tag=36):
     """The request is done; `result` is what it asked for (in a frame at most 1,024 bytes of it).
 
-    A page for `Names`, the message for `Motd`, the nick or topic as it now is for `Nick` and `Topic`, "" for
-    `Part`.
+    A page for `Names`, the message for `Motd`, the nick or topic as it now is for `Nick` and `Topic`, the
+    nick for `Release`, the code for `Link`, "" for `Part`.
     """
 
     id: Positive
@@ -288,7 +331,10 @@ class Presence(_Message, frozen=True, tag=38):
 
 
 class Joined(_Message, frozen=True, tag=39):
-    """You are in `room`: its newest position and the newest not kept, its topic, its roster's version."""
+    """You are in `room`: its newest position and the newest not kept, its topic, its roster's version.
+
+    `seen`, in a log of direct messages: up to here a client of this person has shown them already.
+    """
 
     id: Positive
     room: RoomName
@@ -297,6 +343,7 @@ class Joined(_Message, frozen=True, tag=39):
     topic: TopicLine
     version: Number
     count: Number
+    seen: Number = 0
 
 
 class Fetched(_Message, frozen=True, tag=40):
@@ -340,75 +387,16 @@ class RoomsPage(_Message, frozen=True, tag=42):
     more: bool
 
 
-Reply = Welcome | Accepted | Rejected | Done | Bye | Joined | Fetched | Pong | RoomsPage
+class Delivered(_Message, frozen=True, tag=43):
+    """Whom you said the text at position `seq` to has it on the screen. Best effort, never repeated."""
+
+    seq: Positive
+
+
+Reply = Welcome | Accepted | Rejected | Done | Bye | Joined | Fetched | Pong | RoomsPage | Delivered
 Broadcast = Entry | Presence
 
 
-# --- between hub and store
-
-
-class Draft(msgspec.Struct, frozen=True):
-    """An entry before the store has given it a position; `client` and `n` name it for ever.
-
-    `n` is 0 for what has no number (a topic): it is written whatever was written before.
-    """
-
-    client: bytes
-    n: int
-    room: str
-    kind: Kind
-    nick: str
-    verified: bool
-    text: str
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """An entry that the store holds, and whose it was: what a store's subscriber is told.
-
-    `floor` is the newest position of the room that is not kept any more.
-    """
-
-    client: bytes
-    n: int
-    entry: Entry
-    floor: int
-
-
-class Appended(msgspec.Struct, frozen=True):
-    """The draft is stored; the subscriber is told (and tells everybody else)."""
-
-    seq: int
-
-
-class Repeat(msgspec.Struct, frozen=True):
-    """This number is not above the client's stored one: it was appended at `seq`, or never was (0).
-
-    `is_same` says whether the draft was this one (room, kind and text), and not another with its number.
-    """
-
-    seq: int
-    is_same: bool = True
-
-
-class Stale(msgspec.Struct, frozen=True):
-    """Nothing written: the client's stored number is `number`, not the one the caller believed."""
-
-    number: int
-
-
-AppendResult = Appended | Repeat | Stale
-
-
-class Page(msgspec.Struct, frozen=True):
-    """A stretch of a room's log: its floor (newest not kept), its head (newest), entries in order."""
-
-    floor: int
-    head: int
-    entries: tuple[Entry, ...]
-
-
-class Heads(msgspec.Struct, frozen=True):
-    """Where a store stands: (floor, head) of each room; `base` is both for a room without entries."""
-
-    base: int
-    rooms: dict[str, tuple[int, int]]
+def is_direct(room: str) -> bool:
+    """Say whether `room` names one person, or a log of what was said to one person alone."""
+    return room.startswith(DIRECT)

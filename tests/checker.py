@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from typing import NamedTuple
 
-from chat.messages import Entry, Fact, Heads, Joined, Kind
+from chat.messages import Entry, Joined, Kind
+from chat.stored import Fact, Heads
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
 # What may end a text for good. All else is to be repeated.
@@ -106,7 +107,7 @@ class Checker:
         if lost_above is not None:
             for positions in self.held.values():
                 del positions[bisect_right(positions, lost_above) :]
-            self._floors = {room: floor for room, (floor, _) in heads.rooms.items()}
+            self._floors = {name: room.floor for name, room in heads.rooms.items()}
             self._placed = {who: seq for who, seq in self._placed.items() if seq <= lost_above}
             self._numbers.clear()
             for client, n in self._placed:

@@ -12,9 +12,7 @@ from chat.messages import (
     LOBBY,
     PROTOCOL_VERSION,
     Change,
-    Draft,
     Entry,
-    Fact,
     Hello,
     Join,
     Kind,
@@ -22,8 +20,8 @@ from chat.messages import (
     Rejected,
     Request,
     Say,
-    Stale,
 )
+from chat.stored import Draft, Fact, Stale
 
 ANN, BOB, EVE = b"a" * 16, b"b" * 16, b"e" * 16
 START = 1_000.0  # where the tests' clock begins

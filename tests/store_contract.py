@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chat.errors import StoreError
-from chat.messages import LOBBY, Appended, AppendResult, Draft, Fact, Heads, Kind, Page, Repeat, Stale
+from chat.messages import LOBBY, Kind
 from chat.store.interface import READ_LIMIT, Store
+from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, RoomHeads, Stale
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase as _Case
@@ -51,7 +52,7 @@ class StoreContract(_Case):
         """Start a store, and listen from where it says that it stands."""
         self.store = self.make()
         heads = self.heads()
-        after = max([heads.base, *(head for _, head in heads.rooms.values())])
+        after = max([heads.base, *(room.head for room in heads.rooms.values())])
         self.successResultOf(self.store.subscribe(self.told.append, after))
 
     def restart(self, later: float = 0.0) -> None:
@@ -238,7 +239,9 @@ class StoreContract(_Case):
         self.append(2, 5, room="nothing was written here")
         self.append(2, 1, room="other")
         one, two = self.seqs()
-        self.assertEqual(self.heads(), Heads(base, {LOBBY: (base, one), "other": (base, two)}))
+        self.assertEqual(
+            self.heads(), Heads(base, {LOBBY: RoomHeads(base, one), "other": RoomHeads(base, two)})
+        )
 
     # --- listening
 

@@ -10,23 +10,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.hub import Hub
-from chat.messages import (
-    LOBBY,
-    PROTOCOL_VERSION,
-    AppendResult,
-    Broadcast,
-    Draft,
-    Entry,
-    Hello,
-    Join,
-    Kind,
-    Page,
-    Reply,
-    Request,
-    Say,
-)
+from chat.messages import LOBBY, PROTOCOL_VERSION, Broadcast, Entry, Hello, Join, Kind, Reply, Request, Say
 from chat.server.protocol import ChatServer, Settings
 from chat.store.memory import MemoryStore
+from chat.stored import AppendResult, Draft, Page
 from chat.wire.frames import decode_replies, encode_frame, pack
 from tests.stub_channel import StubChannel, StubListener
 

@@ -8,10 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.errors import StoreError
 from chat.hub.effects import Commit, Effect, Publish, Read, Send
 from chat.hub.hub import Hub
-from chat.messages import LOBBY, Accepted, Draft, Fetch, Fetched, Heads, Join, Kind, Rejected
+from chat.messages import LOBBY, Accepted, Fetch, Fetched, Join, Kind, Rejected
 from chat.server.errands import Errands
 from chat.server.limits import FaultLog
 from chat.store.memory import MemoryStore
+from chat.stored import Draft, Heads
 from tests.hub_support import ANN, BOB, START, hello, say
 from tests.support import BrokenStore, SlowStore
 
@@ -112,4 +113,4 @@ class ErrandsTests(SynchronousTestCase):
         (answer,) = [
             effect for effect in self.hub.apply(ANN, Join(2, LOBBY), START) if isinstance(effect, Send)
         ]
-        self.assertEqual(answer.message.head, heads.rooms[LOBBY][1])  # type: ignore[union-attr]
+        self.assertEqual(answer.message.head, heads.rooms[LOBBY].head)  # type: ignore[union-attr]

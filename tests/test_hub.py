@@ -16,8 +16,6 @@ from chat.messages import (
     Bye,
     Change,
     Done,
-    Fact,
-    Heads,
     Join,
     Joined,
     Motd,
@@ -32,6 +30,7 @@ from chat.messages import (
     Topic,
     Welcome,
 )
+from chat.stored import Fact, Heads, RoomHeads
 from tests.hub_support import (
     ANN,
     BOB,
@@ -197,7 +196,7 @@ class RoomTests(HubTests):
     def test_all_rooms_are_bounded(self) -> None:
         """There are 10,000 rooms at most, and the lobby; who wants another may join those that are."""
         hub = Hub()
-        hub.restore(Heads(0, {f"room{n}": (0, 1) for n in range(MAX_ROOMS)}))
+        hub.restore(Heads(0, {f"room{n}": RoomHeads(0, 1) for n in range(MAX_ROOMS)}))
         hub.apply(ANN, hello("ann"), START)
         self.assertEqual(refusal(hub.apply(ANN, Join(1, DEN), START)), (1, "TOO_MANY_ROOMS", 0.0))
         for room in ("room1", LOBBY):
@@ -227,7 +226,7 @@ class RoomTests(HubTests):
     def test_what_a_store_kept(self) -> None:
         """After a start rooms stand where the store says; one that it does not know stands at its base."""
         hub = Hub()
-        hub.restore(Heads(100, {DEN: (5, 9)}))
+        hub.restore(Heads(100, {DEN: RoomHeads(5, 9)}))
         hub.apply(ANN, hello("ann"), START)
         self.assertEqual(hub.apply(ANN, Join(1, DEN), START)[1], Send(ANN, Joined(1, DEN, 9, 5, "", 101, 1)))
         self.assertEqual(

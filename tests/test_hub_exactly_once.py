@@ -12,20 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.effects import Commit, Effect, Send
 from chat.hub.hub import Hub
-from chat.messages import (
-    LOBBY,
-    Accepted,
-    Entry,
-    Fact,
-    Join,
-    Joined,
-    Kind,
-    Rejected,
-    Reply,
-    Request,
-    Say,
-)
+from chat.messages import LOBBY, Accepted, Entry, Join, Joined, Kind, Rejected, Reply, Request, Say
 from chat.store.memory import MemoryStore
+from chat.stored import Fact
 from tests.hub_support import ANN, DEN, START, hello, say
 
 T = TypeVar("T")
@@ -49,7 +38,7 @@ class Server:
         self.replies: list[Reply | Entry] = []
         heads = result_of(store.heads())
         self.hub.restore(heads)
-        newest = max((head for _, head in heads.rooms.values()), default=0)
+        newest = max((room.head for room in heads.rooms.values()), default=0)
         result_of(store.subscribe(self.facts.append, newest))
         self.connect()
 

@@ -11,7 +11,6 @@ from chat.messages import (
     Bye,
     Change,
     Done,
-    Draft,
     Join,
     Kind,
     NameLine,
@@ -22,6 +21,7 @@ from chat.messages import (
     Topic,
     Welcome,
 )
+from chat.stored import Draft
 from tests.hub_support import ANN, BOB, EVE, START, HubTests, hello, only, presence, refusal, say
 
 KEY, OTHER = b"k" * 32, b"o" * 32

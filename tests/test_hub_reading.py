@@ -16,8 +16,6 @@ from chat.messages import (
     Bye,
     Change,
     Done,
-    Draft,
-    Fact,
     Fetch,
     Fetched,
     Join,
@@ -25,7 +23,6 @@ from chat.messages import (
     NameLine,
     Names,
     NamesPage,
-    Page,
     Part,
     Ping,
     RoomLine,
@@ -33,6 +30,7 @@ from chat.messages import (
     RoomsPage,
     Topic,
 )
+from chat.stored import Draft, Fact, Page
 from chat.wire.frames import MAX_PLAINTEXT, encode_frame
 from tests.hub_support import (
     ANN,

@@ -8,22 +8,18 @@ from chat.messages import (
     LOBBY,
     PLAIN_VERSION,
     Accepted,
-    Appended,
     Bye,
     Change,
     Done,
-    Draft,
-    Fact,
     Join,
     Kind,
     Nick,
     Part,
-    Repeat,
     Request,
     Say,
-    Stale,
     Topic,
 )
+from chat.stored import Appended, Draft, Fact, Repeat, Stale
 from tests.hub_support import ANN, BOB, DEN, EVE, HubTests, entry, hello, only, presence, refusal, say
 
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
-from chat.messages import LOBBY, Appended, Heads, Page
+from chat.messages import LOBBY
 from chat.store.interface import KEPT_ROOMS, RUN_BITS, RUN_STEP, Store, begin_run
 from chat.store.memory import KEPT_CLIENTS, KEPT_ENTRIES, KEPT_IN_ALL, Contents, MemoryStore
+from chat.stored import Appended, Heads, Page
 from tests.store_contract import ANN, BOB, HOUR, LARGEST, START, StoreContract, draft
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from chat.errors import StoreError
-from chat.messages import LOBBY, Bye, Entry, Fetch, Fetched, Page, Ping, Pong
+from chat.messages import LOBBY, Bye, Entry, Fetch, Fetched, Ping, Pong
 from chat.server.peer import Addr
 from chat.store.memory import MemoryStore
+from chat.stored import Page
 from chat.wire.server_session import READ_BURST, READ_RATE
 from chat.wire.tails import REPEATS
 from tests.support import ANN, BOB, NAT, NED, START, BrokenStore, Native, ServerTests, Wire, only, texts

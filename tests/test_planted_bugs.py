@@ -19,22 +19,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.hub.effects import Effect, Send
 from chat.hub.hub import Hub
 from chat.hub.members import Member
-from chat.messages import (
-    Accepted,
-    AppendResult,
-    Draft,
-    Entry,
-    Fact,
-    Heads,
-    Join,
-    Part,
-    Rejected,
-    Request,
-    Say,
-    Topic,
-)
+from chat.messages import Accepted, Entry, Join, Part, Rejected, Request, Say, Topic
 from chat.server.outbox import Outbox as ServerOutbox
 from chat.store.memory import Contents, MemoryStore
+from chat.stored import AppendResult, Draft, Fact, Heads
 from chat.wire import outbox
 from chat.wire.client_session import ClientSession
 from chat.wire.frames import decode_requests
@@ -85,7 +73,7 @@ class HastyHub(Hub):
 
     def restore(self, heads: Heads) -> None:
         """Learn where the store stands."""
-        self.newest = max([heads.base, *(head for _, head in heads.rooms.values())])
+        self.newest = max([heads.base, *(room.head for room in heads.rooms.values())])
         super().restore(heads)
 
     def committed(self, fact: Fact) -> list[Effect]:

@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
-from chat.messages import Heads
 from chat.server.protocol import UNREACHABLE_SECONDS
 from chat.store.memory import MemoryStore
+from chat.stored import Heads
 from tests.support import ANN, BOB, EVE, NAT, START, BrokenStore, Native, ServerTests, SlowStore, Wire, texts
 
 

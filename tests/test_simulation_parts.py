@@ -10,7 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.messages import Appended, AppendResult, Draft, Entry, Fact, Joined, Kind
+from chat.messages import Entry, Joined, Kind
+from chat.stored import Appended, AppendResult, Draft, Fact
 from chat.wire.sequence import Earlier, Lost, NotKept
 from tests.checker import Checker, PlainReader, Text, Violation
 from tests.simulation.clock import Heap, MachineClock

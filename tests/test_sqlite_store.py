@@ -12,10 +12,11 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
-from chat.messages import LOBBY, Appended, Repeat, Stale
+from chat.messages import LOBBY
 from chat.store.interface import KEPT_ROOMS, READ_LIMIT, Store
 from chat.store.sqlite import BATCH, CLIENT_DAYS, PAGE, TOLD_AT_ONCE, WAITING, SqliteStore
 from chat.store.tables import SCHEMA, TRIM_AT_ONCE, Tables
+from chat.stored import Appended, Repeat, Stale
 from tests.store_contract import ANN, BOB, START, StoreContract, draft
 
 DAY = 86_400.0

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chat.messages import Broadcast, Draft, Entry, Fetch, Reply
+from chat.messages import Broadcast, Entry, Fetch, Reply
+from chat.stored import Draft
 
 
 class Commit(NamedTuple):

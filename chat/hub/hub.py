@@ -25,42 +25,37 @@ from chat.messages import (
     PROTOCOL_VERSION,
     RESULT_BYTES,
     Accepted,
-    Appended,
-    AppendResult,
     Bye,
     Change,
     Done,
-    Draft,
-    Fact,
     Fetch,
     Fetched,
-    Heads,
     Hello,
     Join,
     Kind,
+    Link,
     Motd,
     Names,
     Nick,
-    Page,
     Part,
     Ping,
     Pong,
-    Repeat,
+    Release,
     Request,
     Rooms,
     Say,
-    Stale,
     Topic,
     Welcome,
 )
 from chat.safety import Nick as CheckedNick
 from chat.safety import check_nick, check_room
+from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, Stale
 
 MAX_MEMBERS = 5_000  # a message to all of them is 5,000 datagrams: about 20 ms of one core
 REPLACED = "replaced by another session"  # what an older session or member of the same person is told
 TOKEN_BYTES = 8  # of the count that makes a commit's token another than every earlier one
 
-_Look = Names | Motd | Rooms | Topic | Ping | Fetch  # what changes nothing, and so is answered at once
+_Look = Names | Motd | Rooms | Topic | Ping | Fetch | Release | Link  # what changes nothing, and so is answered at once
 
 
 class Hub:
@@ -86,8 +81,9 @@ class Hub:
     def restore(self, heads: Heads) -> None:
         """Take over where the store stands: once, before anything else."""
         self._base = self._version = heads.base
-        for name, (floor, head) in heads.rooms.items():
-            self._rooms[name] = Room(name, floor, head, self._version, has_entries=True)
+        for name, room in heads.rooms.items():
+            self._rooms[name] = Room(name, room.floor, room.head, self._version, has_entries=True)
+            self._rooms[name].topic = room.topic
 
     def apply(self, member_id: bytes, request: Request, now: float, key: bytes | None = None) -> list[Effect]:
         """Carry out a request of a member, or put it behind what that member asked before.
@@ -411,6 +407,8 @@ class Hub:
                 return [Send(member.client, Pong(request.id, request.time, heads))]
             case Fetch():
                 return self._fetch(member, request)
+            case Release() | Link():
+                raise RequestRejected("NO_KEY", "nothing belongs to you here")
             case _:
                 assert_never(request)
 

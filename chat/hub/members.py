@@ -16,8 +16,9 @@ from collections import deque
 from msgspec.structs import replace
 
 from chat.hub.effects import Commit
-from chat.messages import Bye, Draft, Fact, Join, Nick, Part, Rejected, Say, Topic
+from chat.messages import Bye, Join, Nick, Part, Rejected, Say, Topic
 from chat.safety import Nick as CheckedNick
+from chat.stored import Draft, Fact
 
 WAITING_LINES = 64  # of one member behind its append in flight: a paste passes, memory stays bounded
 UNKNOWN = -1  # what a store's number is before it was told: none is so low

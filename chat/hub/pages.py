@@ -16,11 +16,11 @@ from chat.messages import (
     Fetch,
     NameLine,
     NamesPage,
-    Page,
     RoomLine,
     RoomsPage,
 )
 from chat.safety import nick_key
+from chat.stored import Page
 
 ANSWER_BYTES = 48 * 1024  # of the entries that answer one Fetch: about 45 datagrams, no more than a burst
 ENTRY_BYTES = 120  # of an entry's frame beside its text, at most about that

@@ -5,7 +5,8 @@ from __future__ import annotations
 from chat.errors import RequestRejected
 from chat.hub.effects import Effect, Send
 from chat.hub.members import Member
-from chat.messages import Accepted, Done, Draft, Joined, Kind, Rejected, Repeat
+from chat.messages import Accepted, Done, Joined, Kind, Rejected
+from chat.stored import Draft, Repeat
 
 
 def reply_to(member: Member, reply: Accepted | Rejected | Done | Joined) -> list[Effect]:

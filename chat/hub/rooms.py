@@ -6,7 +6,8 @@ from bisect import bisect_left, bisect_right, insort
 
 from chat.hub.effects import Publish
 from chat.hub.members import Member
-from chat.messages import Change, Fact, Joined, Kind, Presence, RoomHead
+from chat.messages import Change, Joined, Kind, Presence, RoomHead
+from chat.stored import Fact
 
 MAX_ROOMS = 10_000  # as many as the stores keep; half a kilobyte each
 

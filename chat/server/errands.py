@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 from chat.errors import StoreError
 from chat.hub.effects import Commit, Effect, Read
 from chat.hub.hub import Hub
-from chat.messages import Fact, Heads
 from chat.server.limits import FaultLog
 from chat.store.interface import Store
+from chat.stored import Fact, Heads
 
 _Token = TypeVar("_Token", bytes, int)
 _Answer = TypeVar("_Answer")
@@ -58,7 +58,7 @@ class Errands:
 
     def _restore(self, heads: Heads) -> Deferred[None]:
         self._hub.restore(heads)
-        newest = max((head for _, head in heads.rooms.values()), default=heads.base)
+        newest = max((room.head for room in heads.rooms.values()), default=heads.base)
         return self._store.subscribe(self._stored, max(newest, heads.base))
 
     def _await(

@@ -7,15 +7,16 @@ order of positions, whoever appended it. Every method returns a Deferred, in mem
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from chat.messages import AppendResult, Draft, Fact, Heads, Page
+from chat.messages import DIRECT, is_direct
+from chat.stored import AppendResult, Draft, Fact, Heads, Page
 
 READ_LIMIT = 256  # entries in one answer: about a quarter of a megabyte at most
-KEPT_ROOMS = 10_000  # the hub makes no more
+KEPT_ROOMS = 60_000  # the hub makes 10,000 for everybody, and one for each owner of a nick
 KEPT_RESULTS = 16  # of a client: more than the 8 requests that one may have in flight
 RUN_BITS = 10  # positions in a millisecond before a run could meet the one that a restart begins
 RUN_STEP = 1 << 20  # between two runs that the clock does not keep apart: it stood still, or was set back
@@ -28,6 +29,11 @@ def begin_run(at: float, newest: int) -> int:
     the year 2248, so that clients in any language can count it.
     """
     return max(int(at * 1000) << RUN_BITS, (newest // RUN_STEP + 1) * RUN_STEP)
+
+
+def said(draft: Draft) -> tuple[str, str, str]:
+    """Give what makes a draft the same text as another: see `Repeat`."""
+    return DIRECT if is_direct(draft.room) else draft.room, draft.kind, draft.text
 
 
 class Store(Protocol):
@@ -55,6 +61,12 @@ class Store(Protocol):
 
         It hears of a fact before whoever appended it has its answer.
         """
+
+    def remember(self, changes: Mapping[str, bytes | None]) -> Deferred[None]:
+        """Keep each value under its key, in the place of an earlier one (None: keep none), all or nothing."""
+
+    def remembered(self) -> Deferred[dict[str, bytes]]:
+        """Give all that is kept so."""
 
     def close(self) -> Deferred[None]:
         """Finish what is under way and let go of everything."""

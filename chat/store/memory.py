@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, fail, succeed
 
 from chat.errors import StoreError
-from chat.messages import Appended, AppendResult, Draft, Entry, Fact, Heads, Page, Repeat, Stale
-from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run
+from chat.messages import Entry, Kind
+from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run, said
+from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, RoomHeads, Stale
 
 KEPT_ENTRIES = 512  # a room: what members who missed something ask for; about half a megabyte at most
 KEPT_IN_ALL = 100_000  # over all rooms: a tenth of a gigabyte, however many rooms there are
@@ -23,6 +24,7 @@ class _Room:
     def __init__(self, base: int) -> None:
         self.floor = base
         self.head = base
+        self.topic = ""
         self.facts: deque[Fact] = deque()
 
 
@@ -51,6 +53,7 @@ class Contents:
         self.rooms: dict[str, _Room] = {}
         self.filled: OrderedDict[str, _Room] = OrderedDict()  # those with entries, the quietest first
         self.clients: OrderedDict[bytes, _Client] = OrderedDict()
+        self.memos: dict[str, bytes] = {}  # whoever remembers bounds them
 
 
 class MemoryStore:
@@ -85,7 +88,7 @@ class MemoryStore:
         if draft.n == 0:
             return succeed(Appended(self._write(draft).seq))
         client = self._client(draft.client)
-        what = hash((draft.room, draft.kind, draft.text))
+        what = hash(said(draft))
         if draft.n <= client.number:
             known = client.results.get(draft.n)
             return succeed(Repeat(0) if known is None else Repeat(known.seq, known.what == what))
@@ -119,8 +122,9 @@ class MemoryStore:
         """See `Store.heads`."""
         if self._closed:
             return fail(StoreError("the store is closed"))
-        rooms = {name: (room.floor, room.head) for name, room in self.contents.rooms.items()}
-        return succeed(Heads(self.contents.base, rooms))
+        rooms = self.contents.rooms.items()
+        heads = {name: RoomHeads(room.floor, room.head, room.topic) for name, room in rooms}
+        return succeed(Heads(self.contents.base, heads))
 
     def subscribe(self, callback: Callable[[Fact], None], after: int) -> Deferred[None]:
         """See `Store.subscribe`."""
@@ -132,6 +136,23 @@ class MemoryStore:
             callback(fact)
         self._subscriber = callback
         return succeed(None)
+
+    def remember(self, changes: Mapping[str, bytes | None]) -> Deferred[None]:
+        """See `Store.remember`."""
+        if self._closed:
+            return fail(StoreError("the store is closed"))
+        for key, content in changes.items():
+            if content is None:
+                self.contents.memos.pop(key, None)
+            else:
+                self.contents.memos[key] = content
+        return succeed(None)
+
+    def remembered(self) -> Deferred[dict[str, bytes]]:
+        """See `Store.remembered`."""
+        if self._closed:
+            return fail(StoreError("the store is closed"))
+        return succeed(dict(self.contents.memos))
 
     def close(self) -> Deferred[None]:
         """See `Store.close`."""
@@ -168,8 +189,10 @@ class MemoryStore:
         elif contents.count >= KEPT_IN_ALL:
             _, quietest = contents.filled.popitem(last=False)
             self._trim(quietest, len(quietest.facts))
-        fact = Fact(draft.client, draft.n, entry, room.floor)
+        fact = Fact(draft.client, draft.n, entry, room.floor, draft.reader)
         room.head = entry.seq
+        if entry.kind is Kind.TOPIC:
+            room.topic = entry.text
         room.facts.append(fact)
         contents.count += 1
         if self._subscriber is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from chat.errors import StoreError
-from chat.messages import AppendResult, Draft, Fact, Heads, Page
 from chat.store.tables import Tables
+from chat.stored import AppendResult, Draft, Fact, Heads, Page
 
 WAITING = 4_096  # drafts that are not under way yet: 4 MiB at most, two seconds of a slow disk
 BATCH = 256  # drafts in one commit: more saves the disk nothing
@@ -104,6 +104,18 @@ class SqliteStore:
             return fail(StoreError("the store is closed"))
         self._subscriber = None
         return self._catch_up(callback, after)
+
+    def remember(self, changes: Mapping[str, bytes | None]) -> Deferred[None]:
+        """See `Store.remember`."""
+        if self._closing is not None:
+            return fail(StoreError("the store is closed"))
+        return self._writer(self._tables.remember, dict(changes))
+
+    def remembered(self) -> Deferred[dict[str, bytes]]:
+        """See `Store.remembered`."""
+        if self._closing is not None:
+            return fail(StoreError("the store is closed"))
+        return self._writer(self._tables.remembered)
 
     def close(self) -> Deferred[None]:
         """See `Store.close`."""

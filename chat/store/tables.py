@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from chat.errors import StoreError
-from chat.messages import Appended, AppendResult, Draft, Entry, Fact, Heads, Kind, Page, Repeat, Stale
-from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run
+from chat.messages import Entry, Kind
+from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run, said
+from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, RoomHeads, Stale
 
 SCHEMA = 1  # what this release writes, in the file's user_version
 BUSY_SECONDS = 5.0  # to wait for another program that has the file locked (a backup, somebody's sqlite3)
@@ -28,18 +30,19 @@ _TABLES = """
 CREATE TABLE run (base INTEGER NOT NULL);
 CREATE TABLE rooms (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
-    floor INTEGER NOT NULL, head INTEGER NOT NULL, count INTEGER NOT NULL
+    floor INTEGER NOT NULL, head INTEGER NOT NULL, count INTEGER NOT NULL, topic TEXT NOT NULL
 );
 CREATE TABLE entries (
     seq INTEGER PRIMARY KEY, room INTEGER NOT NULL, back INTEGER NOT NULL, at INTEGER NOT NULL,
     kind TEXT NOT NULL, nick TEXT NOT NULL, verified INTEGER NOT NULL, text TEXT NOT NULL,
-    client BLOB NOT NULL, n INTEGER NOT NULL
+    client BLOB NOT NULL, n INTEGER NOT NULL, reader BLOB NOT NULL
 );
 CREATE INDEX entries_of_rooms ON entries (room, seq);
 CREATE TABLE clients (
     id BLOB PRIMARY KEY, number INTEGER NOT NULL, used INTEGER NOT NULL, results BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX clients_by_use ON clients (used);
+CREATE TABLE memos (key TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 """
 _ENTRY = "seq, back, at, kind, nick, verified, text"
 
@@ -49,6 +52,7 @@ class _Room(msgspec.Struct):
     floor: int
     head: int
     count: int  # of the entries that are kept
+    topic: str
 
 
 class _Result(msgspec.Struct, array_like=True):
@@ -119,10 +123,19 @@ class Tables:
                     ask(statement)
                 ask("INSERT INTO run VALUES (?)", (begin_run(at, 0),))
                 ask(f"PRAGMA user_version = {SCHEMA}")
+        with self._transaction():
+            self._forget_rooms()
         (self.base,) = ask("SELECT base FROM run").fetchone()
-        for name, *fields in ask("SELECT name, id, floor, head, count FROM rooms"):
+        for name, *fields in ask("SELECT name, id, floor, head, count, topic FROM rooms"):
             self._rooms[name] = _Room(*fields)
-        self._newest = begin_run(at, max((room.head for room in self._rooms.values()), default=0))
+        self._newest = begin_run(at, max([self.base, *(room.head for room in self._rooms.values())]))
+
+    def _forget_rooms(self) -> None:
+        """Forget rooms of which nothing is kept. What they had stays numbers that are not kept."""
+        ask = self._connection.execute
+        empty = "FROM rooms WHERE count = 0 AND topic = ''"
+        ask(f"UPDATE run SET base = max(base, (SELECT ifnull(max(head), 0) {empty}))")  # noqa: S608  (constants)
+        ask(f"DELETE {empty}")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -145,8 +158,8 @@ class Tables:
             with self._transaction():
                 outcomes = [self._append(draft, last, at, touched) for draft, last in drafts]
                 self._connection.executemany(
-                    "UPDATE rooms SET head = ?, count = ? WHERE id = ?",
-                    [(room.head, room.count, room.id) for room in touched.values()],
+                    "UPDATE rooms SET head = ?, count = ?, topic = ? WHERE id = ?",
+                    [(room.head, room.count, room.topic, room.id) for room in touched.values()],
                 )
             self._rooms |= touched
             return outcomes
@@ -185,15 +198,15 @@ class Tables:
         """Give a copy of a room, to be changed in this transaction; None: it would be one too many."""
         known = self._rooms.get(name)
         if known is not None:
-            room = _Room(known.id, known.floor, known.head, known.count)
+            room = replace(known)
         elif len(self._rooms) + self._made >= KEPT_ROOMS:
             return None
         else:
             made = self._connection.execute(
-                "INSERT INTO rooms (name, floor, head, count) VALUES (?, ?, ?, 0)",
+                "INSERT INTO rooms (name, floor, head, count, topic) VALUES (?, ?, ?, 0, '')",
                 (name, self.base, self.base),
             )
-            room = _Room(made.lastrowid or 0, self.base, self.base, 0)
+            room = _Room(made.lastrowid or 0, self.base, self.base, 0, "")
             self._made += 1
         touched[name] = room
         return room
@@ -211,15 +224,17 @@ class Tables:
             text=draft.text,
         )
         self._connection.execute(
-            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 entry.seq, room.id, entry.back, at, draft.kind.value, draft.nick, draft.verified, draft.text,
-                draft.client, draft.n,
+                draft.client, draft.n, draft.reader,
             ),
         )  # fmt: skip
         room.head = entry.seq
         room.count += 1
-        return Fact(draft.client, draft.n, entry, room.floor)
+        if draft.kind is Kind.TOPIC:
+            room.topic = draft.text
+        return Fact(draft.client, draft.n, entry, room.floor, draft.reader)
 
     # --- reading
 
@@ -244,21 +259,37 @@ class Tables:
 
     def heads(self) -> Heads:
         """Give what `Store.heads` promises."""
-        return Heads(self.base, {name: (room.floor, room.head) for name, room in self._rooms.items()})
+        rooms = self._rooms.items()
+        return Heads(self.base, {name: RoomHeads(room.floor, room.head, room.topic) for name, room in rooms})
 
     def facts(self, after: int, limit: int) -> list[Fact]:
         """Give the kept facts above a position, over all rooms, in order."""
         names = {room.id: name for name, room in self._rooms.items()}
         with told_plainly(self._path):
             rows = self._connection.execute(
-                f"SELECT {_ENTRY}, room, client, n FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608
+                f"SELECT {_ENTRY}, room, client, n, reader FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608
                 (after, limit),
             ).fetchall()
         facts = []
-        for *entry, room, client, n in rows:
+        for *entry, room, client, n, reader in rows:
             name = names[room]
-            facts.append(Fact(client, n, _entry(name, entry), self._rooms[name].floor))
+            facts.append(Fact(client, n, _entry(name, entry), self._rooms[name].floor, reader))
         return facts
+
+    # --- memos
+
+    def remember(self, changes: Mapping[str, bytes | None]) -> None:
+        """Do what `Store.remember` promises."""
+        gone = [(key,) for key, content in changes.items() if content is None]
+        kept = [(key, content) for key, content in changes.items() if content is not None]
+        with told_plainly(self._path), self._transaction():
+            self._connection.executemany("DELETE FROM memos WHERE key = ?", gone)
+            self._connection.executemany("INSERT OR REPLACE INTO memos VALUES (?, ?)", kept)
+
+    def remembered(self) -> dict[str, bytes]:
+        """Give what `Store.remembered` promises."""
+        with told_plainly(self._path):
+            return dict(self._connection.execute("SELECT key, content FROM memos").fetchall())
 
     # --- forgetting
 
@@ -327,5 +358,4 @@ def _entry(room: str, row: Sequence[object]) -> Entry:
 
 
 def _hash(draft: Draft) -> bytes:
-    content = msgspec.msgpack.encode((draft.room, draft.kind, draft.text))
-    return hashlib.blake2b(content, digest_size=8).digest()
+    return hashlib.blake2b(msgspec.msgpack.encode(said(draft)), digest_size=8).digest()

@@ -17,6 +17,7 @@ from chat.messages import (
     Accepted,
     Broadcast,
     Bye,
+    Delivered,
     Done,
     Entry,
     Fetched,
@@ -339,6 +340,8 @@ class ClientSession:
                     return []
                 self._go("refused")
                 return [Refused(message)]
+            case Delivered():
+                return []
             case _:
                 return self._settle(message, now)
 

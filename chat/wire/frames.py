@@ -26,6 +26,7 @@ import msgspec
 
 from chat.errors import RemoteProtocolError
 from chat.messages import (
+    DIRECT,
     RESULT_BYTES,
     Broadcast,
     Done,
@@ -33,6 +34,7 @@ from chat.messages import (
     Kind,
     NameLine,
     NamesPage,
+    Ping,
     Pong,
     Reply,
     Request,
@@ -40,8 +42,10 @@ from chat.messages import (
     RoomLine,
     RoomsPage,
     Say,
+    ShownUpTo,
+    is_direct,
 )
-from chat.safety import ROOM_CHARS, clean_text
+from chat.safety import ROOM_BYTES, ROOM_CHARS, clean_text
 
 # A datagram has 1,200 bytes, which QUIC too asks of every path (RFC 9000, section 14). A DTLS 1.2 record
 # takes 13 of them for its header (RFC 6347, section 4.1), 8 for the nonce and 16 for the tag (RFC 5288, 3).
@@ -165,7 +169,7 @@ def _known_frames(datagram: bytes, direction: _Direction) -> list[Any]:
 def _checked(message: _Message) -> _Message:
     """Give the message with clean strings, or raise `RemoteProtocolError` for what no annotation can say."""
     has_room, lines, law = _RULES[type(message)]
-    if has_room and message.room.strip(ROOM_CHARS):  # type: ignore[attr-defined]
+    if has_room and message.room.removeprefix(DIRECT).strip(ROOM_CHARS):  # type: ignore[attr-defined]
         raise RemoteProtocolError("a room's name has a-z, 0-9 and -_. only")
     for name, limit in lines:
         text = getattr(message, name)
@@ -187,6 +191,8 @@ def _clean_lines(text: str) -> str:
 
 
 def _say(say: Say) -> Say:
+    if not is_direct(say.room) and say.room.strip(ROOM_CHARS):
+        raise RemoteProtocolError("a text is for a room or for @ and a nick")
     if say.back >= say.n:
         raise RemoteProtocolError("a text behind one that cannot be")
     if not say.text or say.text.isspace():
@@ -217,6 +223,10 @@ def _rooms(message: Any) -> Any:
     return msgspec.structs.replace(message, rooms=tuple(map(_checked, message.rooms)))
 
 
+def _shown(ping: Ping) -> Ping:
+    return msgspec.structs.replace(ping, shown=tuple(map(_checked, ping.shown))) if ping.shown else ping
+
+
 class _Rule(NamedTuple):
     """What `_checked` does with one type: is there a room, (field, bytes) of other strings, and the rest."""
 
@@ -232,6 +242,7 @@ _LAWS: dict[Any, Callable[[Any], Any]] = {
     NamesPage: _names,
     RoomsPage: _rooms,
     Pong: _rooms,
+    Ping: _shown,
 }
 
 
@@ -243,7 +254,7 @@ def _rule(kind: Any) -> _Rule:
         for field in described.fields
         if isinstance(string := _unless_none(field.type), msgspec.inspect.StrType)
     }
-    has_room = limits.pop("room", None) is not None
+    has_room = limits.pop("room", 0) == ROOM_BYTES  # a Say's may be a person
     return _Rule(has_room, tuple(limits.items()), _LAWS.get(kind))
 
 
@@ -256,5 +267,5 @@ def _unless_none(described: Any) -> Any:
 
 _RULES = {
     kind: _rule(kind)
-    for kind in (*get_args(Request | Reply | Broadcast), NamesPage, NameLine, RoomLine, RoomHead)
+    for kind in (*get_args(Request | Reply | Broadcast), NamesPage, NameLine, RoomLine, RoomHead, ShownUpTo)
 }

@@ -22,6 +22,7 @@ from chat.messages import (
     TEXT_BYTES,
     Accepted,
     Bye,
+    Delivered,
     Done,
     Entry,
     Fetched,
@@ -177,7 +178,7 @@ class TextSession:
                 self._recalled_all(message)
             case Bye():
                 self._queue(message.reason)
-            case Accepted() | Pong():
+            case Accepted() | Pong() | Delivered():
                 pass  # the line itself comes back; who speaks plain text has no way to ping
             case _:
                 assert_never(message)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from chat.messages import Entry, Fact, Joined
+from chat.messages import Entry, Joined
+from chat.stored import Fact
 from chat.wire.sequence import Shown
 from tests.checker import Checker, Text
 from tests.simulation.network import Path

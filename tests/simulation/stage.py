@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chat.messages import Draft, Entry
+from chat.messages import Entry
+from chat.stored import Draft
 from chat.wire.frames import decode_replies, decode_requests
 from chat.wire.sequence import Shown
 from tests.checker import Checker

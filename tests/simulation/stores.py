@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from chat.errors import StoreError
-from chat.messages import AppendResult, Draft, Fact, Heads, Page
 from chat.store.interface import READ_LIMIT
 from chat.store.memory import Contents, MemoryStore
+from chat.stored import AppendResult, Draft, Fact, Heads, Page
 from tests.checker import Checker
 from tests.simulation.clock import MachineClock
 
@@ -85,9 +85,9 @@ class Disk:
         heads: list[Heads] = []
         self._store.heads().addCallback(heads.append)
         held: dict[str, list[int]] = {}
-        for room, (floor, head) in heads[0].rooms.items():
-            after, held[room] = floor, []
-            while after < head:
+        for room, stands in heads[0].rooms.items():
+            after, held[room] = stands.floor, []
+            while after < stands.head:
                 pages: list[Page] = []
                 self._store.read(room, after, None, READ_LIMIT).addCallback(pages.append)
                 held[room] += [entry.seq for entry in pages[0].entries]
@@ -157,6 +157,25 @@ class SlowStore:
         for fact in old:
             callback(fact)
         return succeed(None)
+
+    def remember(self, changes: Mapping[str, bytes | None]) -> Deferred[None]:
+        """See `Store.remember`: it fails and takes its time as an append does."""
+        rng, faults = self._disk.rng, self._disk.faults
+        fails = "failing appends" in faults and rng.random() < FAILING
+        kept, done = dict(changes), Deferred[None]()
+
+        def write() -> None:
+            if fails:
+                done.errback(Failure(StoreError("the disk failed")))
+            else:
+                self._store.remember(kept).chainDeferred(done)
+
+        self._later(write)
+        return done
+
+    def remembered(self) -> Deferred[dict[str, bytes]]:
+        """See `Store.remembered`."""
+        return self._store.remembered()
 
     def close(self) -> Deferred[None]:
         """See `Store.close`."""

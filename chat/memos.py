@@ -1,0 +1,116 @@
+"""What a server remembers beside entries: who owns a nick, who was in which room, who had read what.
+
+A memo is a value under a key, and the newest under a key is the only one. The hub says what is to be
+remembered, a store keeps it as bytes that it does not look into, and at the next start the hub has it back.
+New fields go to the end, with a default; a kind of memo that this release does not know is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from chat.errors import StoreError
+
+T = TypeVar("T")
+
+
+class Owner(msgspec.Struct, frozen=True, array_like=True):
+    """Whose a nick is, by the key that nicks are compared by. `used` is seconds since 1970."""
+
+    nick: str
+    account: bytes
+    used: int
+
+
+class Device(msgspec.Struct, frozen=True, array_like=True):
+    """Whose a key is, by its fingerprint, if it is not the first key of somebody."""
+
+    account: bytes
+
+
+class Reader(msgspec.Struct, frozen=True, array_like=True):
+    """Up to where a log of direct messages was shown to its reader, by its name."""
+
+    seen: int
+
+
+class Seat(msgspec.Struct, frozen=True, array_like=True):
+    """A member, by its name in the hub."""
+
+    nick: str
+    key: bytes | None
+    is_plain: bool
+    is_away: bool
+    rooms: list[str]
+
+
+class Lodging(msgspec.Struct, frozen=True, array_like=True):
+    """Where a plain member speaks from, by its name in the hub, and what its session knows of it.
+
+    `addr` is as recvfrom gives it, `spoken_to` the address of ours that it speaks to, as the port gives it;
+    `asked` is the nick as it was typed, `room` the one that it speaks in, `heard` seconds since 1970.
+    """
+
+    addr: tuple[str, int] | tuple[str, int, int, int]
+    spoken_to: bytes
+    line_end: bytes
+    asked: str
+    room: str
+    heard: int
+
+
+Memo = Owner | Device | Reader | Seat | Lodging
+_KINDS: dict[str, type[Memo]] = {
+    "owner": Owner,
+    "device": Device,
+    "reader": Reader,
+    "seat": Seat,
+    "lodging": Lodging,
+}
+
+
+class Memos(NamedTuple):
+    """Everything that was remembered, by what each memo is about."""
+
+    owners: dict[str, Owner]
+    devices: dict[bytes, Device]
+    readers: dict[str, Reader]
+    seats: dict[bytes, Seat]
+    lodgings: dict[bytes, Lodging]
+
+
+def memo_key(kind: type[Memo], about: str | bytes) -> str:
+    """Give the key under which what `kind` says about a nick, a room, a key or a member is remembered."""
+    return f"{kind.__name__.lower()}:{about.hex() if isinstance(about, bytes) else about}"
+
+
+encode_memo = msgspec.msgpack.Encoder().encode
+
+
+def decode_memos(kept: Mapping[str, bytes]) -> Memos:
+    """Give the memos that a store has kept. Raises `StoreError` if one of them cannot be one."""
+    memos = Memos({}, {}, {}, {}, {})
+    for key, content in kept.items():
+        name, _, about = key.partition(":")
+        kind = _KINDS.get(name)
+        if kind is None:
+            continue
+        try:
+            memo = msgspec.msgpack.decode(content, type=kind)
+            match memo:
+                case Owner():
+                    memos.owners[about] = memo
+                case Reader():
+                    memos.readers[about] = memo
+                case Device():
+                    memos.devices[bytes.fromhex(about)] = memo
+                case Seat():
+                    memos.seats[bytes.fromhex(about)] = memo
+                case Lodging():
+                    memos.lodgings[bytes.fromhex(about)] = memo
+        except (ValueError, msgspec.DecodeError) as error:
+            raise StoreError(f"the store holds something unreadable under {key!r}: {error}") from None
+    return memos
