@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from chat import __version__
 from chat.hub.effects import Commit, Drop, Publish, Send
 from chat.hub.hub import REPLACED, Hub
+from chat.hub.owners import log_name
 from chat.messages import (
     LOBBY,
     PLAIN_VERSION,
@@ -25,6 +28,7 @@ from chat.stored import Draft
 from tests.hub_support import ANN, BOB, EVE, START, HubTests, hello, only, presence, refusal, say
 
 KEY, OTHER = b"k" * 32, b"o" * 32
+EVES_WELCOME = Welcome(f"udpchat {__version__}", "eve", "", direct=log_name(KEY), is_owned=True)
 
 
 class VerifiedTests(HubTests):
@@ -103,7 +107,7 @@ class OwnNickTests(HubTests):
                 Publish(
                     (ANN, BOB), Presence(LOBBY, "eve", verified=True, change=Change.LEFT, version=4), EVE
                 ),
-                Send(new, Welcome(f"udpchat {__version__}", "EVE", "")),
+                Send(new, replace(EVES_WELCOME, nick="EVE")),
             ],
         )
         self.assertEqual(self.ask(EVE, say(1)), [])
@@ -120,7 +124,7 @@ class OwnNickTests(HubTests):
         new = b"n" * 16
         for key in (OTHER, None):
             refused = self.hub.apply(new, hello("eve", new), START, key)
-            self.assertEqual(refusal(refused), (0, "NICK_IN_USE", 0.0))
+            self.assertEqual(refusal(refused), (0, "NICK_OWNED", 0.0))
 
     def test_not_from_those_without_a_key(self) -> None:
         """Who has none cannot be told from anybody else: not even by another who has none."""
@@ -136,7 +140,7 @@ class OwnNickTests(HubTests):
         hub.apply(EVE, hello("eve", EVE), START, KEY)
         new = b"n" * 16
         *_, welcome = hub.apply(new, hello("eve", new), START, KEY)
-        self.assertEqual(welcome, Send(new, Welcome(f"udpchat {__version__}", "eve", "")))
+        self.assertEqual(welcome, Send(new, EVES_WELCOME))
 
     def test_a_change_of_nick(self) -> None:
         """It takes nobody's: whoever changes its nick can see that it is there already."""

@@ -16,6 +16,7 @@ from collections import deque
 from msgspec.structs import replace
 
 from chat.hub.effects import Commit
+from chat.hub.owners import log_name
 from chat.messages import Bye, Join, Nick, Part, Rejected, Say, Topic
 from chat.safety import Nick as CheckedNick
 from chat.stored import Draft, Fact
@@ -32,6 +33,7 @@ class Member:
     """One member, from its `Hello` until it is dropped. `client` names it to everybody outside.
 
     `key` is the fingerprint of the key that it has shown that it holds; None: it is whoever it says it is.
+    `account` is whose key that is, `log` the name of that person's log of direct messages ("": none).
     `settled` is the highest number of a text known to be settled, `last` the store's number of this client as
     far as the hub knows (`UNKNOWN` until it was told), `in_flight` what the store was asked and has not
     answered, `asking` the id of the request that waits for that answer (0: nobody does any more).
@@ -42,6 +44,7 @@ class Member:
         "_parked",
         "_says",
         "_waiting",
+        "account",
         "asking",
         "client",
         "in_flight",
@@ -49,16 +52,21 @@ class Member:
         "is_plain",
         "key",
         "last",
+        "log",
         "nick",
         "reading",
         "rooms",
         "settled",
     )
 
-    def __init__(self, client: bytes, nick: CheckedNick, key: bytes | None, *, is_plain: bool) -> None:
+    def __init__(
+        self, client: bytes, nick: CheckedNick, key: bytes | None, account: bytes | None, *, is_plain: bool
+    ) -> None:
         self.client = client
         self.nick = nick
         self.key = key
+        self.account = account
+        self.log = log_name(account)
         self.is_plain = is_plain
         self.is_away = False
         self.rooms: list[str] = []  # at most MEMBER_ROOMS, in the order they were joined

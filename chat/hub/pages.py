@@ -47,7 +47,7 @@ def rooms_page(request_id: int, rooms: Iterable[Room], after: str) -> RoomsPage:
     """Give the rooms with members or a topic whose names are behind `after`, in the order of names."""
     found = nsmallest(
         ROOMS_PAGE + 1,
-        (room for room in rooms if room.name > after and (room.count or room.topic)),
+        (room for room in rooms if room.name > after and (room.count or room.topic) and not room.is_direct),
         key=lambda room: room.name,
     )
     rows = tuple(RoomLine(room.name, room.count, beginning(room.topic, LISTED_TOPIC_BYTES)) for room in found)
@@ -56,12 +56,14 @@ def rooms_page(request_id: int, rooms: Iterable[Room], after: str) -> RoomsPage:
     return RoomsPage(request_id, rows[:count], more=count < len(found))
 
 
-def fetched_entries(page: Page, head: int, fetch: Fetch) -> list[Entry]:
+def fetched_entries(page: Page, head: int, fetch: Fetch, since: int = 0) -> list[Entry]:
     """Give what of `page` answers `fetch`: up to `head`, and at most ANSWER_BYTES of it.
+
+    Entries before `since` (milliseconds since 1970) are too old.
 
     What is left out is at the far end from where the asker stands, so that no hole is in what it gets.
     """
-    entries = [entry for entry in page.entries if entry.seq <= head]
+    entries = [entry for entry in page.entries if entry.seq <= head and entry.at >= since]
     sizes = [len(entry.text.encode()) + ENTRY_BYTES for entry in entries]
     if fetch.after is not None:
         return entries[: _fitting(sizes, ANSWER_BYTES)]

@@ -29,15 +29,20 @@ def store_failed(request_id: int) -> Rejected:
     return Rejected(request_id, "STORE_FAILED", "not done, the store failed: try again", 1.0)
 
 
-def repeated(request_id: int, n: int, result: Repeat) -> Accepted | Rejected:
+def no_such_nick(nick: str) -> RequestRejected:
+    """Give the refusal of a text to somebody whom there is not."""
+    return RequestRejected("NO_SUCH_NICK", f"there is no {nick}, or {nick} is away and owns no nick")
+
+
+def repeated(request_id: int, n: int, result: Repeat, *, waiting: bool) -> Accepted | Rejected:
     """Give the answer to a text whose number the store knows already."""
     if not result.seq:
         return Rejected(request_id, "REFUSED", "not said: it was refused before")
     if not result.is_same:
         return Rejected(request_id, "NUMBER_REUSED", "not said: its number was used for another text")
-    return Accepted(request_id, n, result.seq)
+    return Accepted(request_id, n, result.seq, waiting)
 
 
-def draft_of(member: Member, n: int, room: str, kind: Kind, text: str) -> Draft:
+def draft_of(member: Member, n: int, room: str, kind: Kind, text: str, reader: bytes = b"") -> Draft:
     """Give what the store is asked to keep of what a member says."""
-    return Draft(member.client, n, room, kind, member.nick.shown, member.is_verified, text)
+    return Draft(member.client, n, room, kind, member.nick.shown, member.is_verified, text, reader)

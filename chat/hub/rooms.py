@@ -6,14 +6,14 @@ from bisect import bisect_left, bisect_right, insort
 
 from chat.hub.effects import Publish
 from chat.hub.members import Member
-from chat.messages import Change, Joined, Kind, Presence, RoomHead
+from chat.messages import Change, Joined, Kind, Presence, RoomHead, is_direct
 from chat.stored import Fact
-
-MAX_ROOMS = 10_000  # as many as the stores keep; half a kilobyte each
 
 
 class Room:
-    """One room. Its log stands at `head`, and what is at or below `floor` is not kept any more.
+    """One room, or a log of direct messages (`is_direct`).
+
+    Its log stands at `head`, and what is at or below `floor` is not kept any more.
 
     `everybody` holds the members in the order in which they came. It is the same tuple until somebody comes
     or goes, so that every `Publish` can share it and its receiver can tell by identity that nothing changed.
@@ -28,6 +28,7 @@ class Room:
         "floor",
         "has_entries",
         "head",
+        "is_direct",
         "name",
         "topic",
         "version",
@@ -35,6 +36,7 @@ class Room:
 
     def __init__(self, name: str, floor: int, head: int, version: int, *, has_entries: bool = False) -> None:
         self.name = name
+        self.is_direct = is_direct(name)
         self.floor = floor
         self.head = head
         self.has_entries = has_entries  # it ever had one: then it is not forgotten when the last member goes
@@ -111,9 +113,11 @@ class Room:
         )
         return Publish(self.everybody, shown, member.client)
 
-    def joined(self, request_id: int) -> Joined:
-        """Give what a member is told that is in."""
-        return Joined(request_id, self.name, self.head, self.floor, self.topic, self.version, self.count)
+    def joined(self, request_id: int, seen: int = 0) -> Joined:
+        """Give what a member is told that is in; `seen` up to where a log was shown."""
+        return Joined(
+            request_id, self.name, self.head, self.floor, self.topic, self.version, self.count, seen
+        )
 
     def where(self) -> RoomHead:
         """Give the room's positions for a `Pong`."""

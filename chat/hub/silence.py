@@ -22,6 +22,10 @@ class Silence:
         self._awake.move_to_end(client)
         self._away.pop(client, None)
 
+    def resume(self, client: bytes, now: float, *, is_away: bool) -> None:
+        """Wait for somebody who was here before a restart."""
+        (self._away if is_away else self._awake)[client] = now
+
     def forget(self, client: bytes) -> None:
         """Wait for `client` no more."""
         self._awake.pop(client, None)

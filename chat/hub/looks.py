@@ -1,0 +1,159 @@
+"""What members ask that changes nothing: answered at once, or as soon as the store has read it.
+
+Who may read what is decided here, when it is asked, and again when the store has answered.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, assert_never
+
+from chat.errors import RequestRejected
+from chat.hub.direct import Direct
+from chat.hub.effects import Effect, Read, Send
+from chat.hub.house import House
+from chat.hub.members import Member
+from chat.hub.pages import beginning, fetched_entries, names_page, rooms_page
+from chat.hub.replies import reply_to, store_failed
+from chat.hub.roll import Roll
+from chat.messages import (
+    FETCH_LIMIT,
+    RESULT_BYTES,
+    Done,
+    Fetch,
+    Fetched,
+    Link,
+    Motd,
+    Names,
+    Ping,
+    Pong,
+    Release,
+    Rooms,
+    Topic,
+)
+from chat.safety import nick_key
+from chat.stored import Page
+
+Look = Names | Motd | Rooms | Topic | Ping | Fetch | Release | Link  # what takes no turn
+
+
+class _Reading(NamedTuple):
+    """Who asked the store for what; entries before `since` (ms since 1970) are left out."""
+
+    client: bytes
+    fetch: Fetch
+    since: int
+
+
+class Looks:
+    """Answers questions of members on the roll about rooms of the house; `motd` is the message of the day."""
+
+    def __init__(self, roll: Roll, house: House, direct: Direct, motd: str) -> None:
+        self._roll = roll
+        self._house = house
+        self._direct = direct
+        self._motd = motd
+        self._reads: dict[int, _Reading] = {}  # at most one a member and room; all are answered
+        self._tokens = 0
+
+    # --- the store's answers
+
+    def answered(self, token: int, page: Page) -> list[Effect]:
+        """Send what the store has read to who asked for it, if it is still in the room."""
+        client, fetch, since = self._reads.pop(token)
+        member = self._roll.get(client)
+        if member is None or not member.end_read(fetch.room, token):
+            return []
+        if not fetch.id:
+            return self._hand_over(member, page)
+        if fetch.room not in member.rooms:
+            return []
+        room = self._house.room_of(member, fetch.room)
+        room.trim(page.floor)
+        entries = fetched_entries(page, room.head, fetch, since)
+        sent: list[Effect] = [Send(client, entry) for entry in entries]
+        return [*sent, Send(client, Fetched(fetch.id, room.name, room.floor, room.head))]
+
+    def failed(self, token: int) -> list[Effect]:
+        """Tell who asked that the store could not read; a native client repeats its question by itself."""
+        client, fetch, _ = self._reads.pop(token)
+        member = self._roll.get(client)
+        if member is None or not member.end_read(fetch.room, token) or not member.is_plain:
+            return []
+        if not fetch.id:  # what waits in its log waits on, until the next visit
+            return []
+        return [Send(client, store_failed(fetch.id))]
+
+    # --- what waits for a text member
+
+    def catch_up(self, member: Member) -> list[Effect]:
+        """Send a text member what waits for it; it is in its log once it has all of that."""
+        log = self._house.open(member.log)
+        seen = self._direct.seen(log.name, log.head)
+        if log.name in member.rooms or log.name in member.reading:
+            return []
+        if seen >= log.head:
+            return self._house.let_in(member, log)
+        return self._read(member, Fetch(0, log.name, after=seen, before=None, limit=FETCH_LIMIT))
+
+    def _hand_over(self, member: Member, page: Page) -> list[Effect]:
+        log = self._house.open(member.log)
+        log.trim(page.floor)
+        entries = [entry for entry in page.entries if entry.seq <= log.head]
+        told: list[Effect] = [Send(member.client, entry) for entry in entries]
+        upto = entries[-1].seq if entries else log.head  # the rest is not kept any more
+        return told + self._direct.shown(log, upto) + self.catch_up(member)
+
+    # --- questions
+
+    def look(self, member: Member, request: Look) -> list[Effect]:
+        """Answer, or ask the store first. Raises `RequestRejected`."""
+        match request:
+            case Names():
+                room = self._house.room_of(member, request.room)
+                return reply_to(member, Done(request.id, names_page(room, request.after)))
+            case Motd():
+                page = beginning(self._motd, RESULT_BYTES, request.after)
+                return reply_to(member, Done(request.id, self._motd if member.is_plain else page))
+            case Rooms():
+                return [Send(member.client, rooms_page(request.id, self._house.all(), request.after))]
+            case Topic():
+                return reply_to(member, Done(request.id, self._house.room_of(member, request.room).topic))
+            case Ping():
+                return self._pong(member, request)
+            case Fetch():
+                return self._fetch(member, request)
+            case Release():
+                nick = nick_key(request.nick) if request.nick else member.nick.key
+                return reply_to(member, Done(request.id, self._roll.owners.release(nick, member.account)))
+            case Link():
+                if member.account is None:
+                    raise RequestRejected("NO_KEY", "only who came with a key can link another")
+                return reply_to(
+                    member, Done(request.id, self._roll.owners.offer(member.account, self._roll.now))
+                )
+            case _:
+                assert_never(request)
+
+    def _fetch(self, member: Member, fetch: Fetch) -> list[Effect]:
+        """Ask the store, unless an answer for this room is out: a native client repeats what is ignored."""
+        self._house.room_of(member, fetch.room)
+        if fetch.room in member.reading:
+            if member.is_plain:
+                raise RequestRejected("BUSY", "one question after the other: the answer is under way", 1.0)
+            return []
+        return self._read(member, fetch)
+
+    def _read(self, member: Member, fetch: Fetch) -> list[Effect]:
+        since = int((self._roll.at - fetch.age) * 1000) if fetch.age else 0
+        self._tokens += 1
+        self._reads[self._tokens] = _Reading(member.client, fetch, since)
+        member.reading[fetch.room] = self._tokens
+        return [Read(self._tokens, fetch)]
+
+    def _pong(self, member: Member, ping: Ping) -> list[Effect]:
+        effects: list[Effect] = []
+        for shown in ping.shown:
+            if shown.room == member.log and shown.room in member.rooms:
+                effects += self._direct.shown(self._house.room_of(member, shown.room), shown.seq)
+        heads = tuple(room.where() for room in self._house.rooms_of(member))
+        return [Send(member.client, Pong(ping.id, ping.time, heads)), *effects]

@@ -1,0 +1,139 @@
+"""Who is here, under which nick, and since when they are silent. No I/O; time is what it was told last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from chat.errors import RequestRejected
+from chat.hub.members import Member
+from chat.hub.notebook import Notebook
+from chat.hub.owners import Owners
+from chat.hub.silence import Silence
+from chat.memos import Seat
+from chat.messages import Change
+from chat.safety import Nick, check_nick
+
+
+class Roll:
+    """The members, at most `most`. `random` gives so many bytes that nobody can guess."""
+
+    def __init__(self, most: int, notebook: Notebook, random: Callable[[int], bytes]) -> None:
+        self.owners = Owners(notebook, random)
+        self._most = most
+        self._notebook = notebook
+        self._members: dict[bytes, Member] = {}
+        self._nicks: dict[str, Member] = {}  # by the key that nicks are compared by
+        self._silence = Silence()  # of the native members
+        self._epoch = 0.0  # what `now` lacks to be seconds since 1970
+        self.now = 0.0  # as it was told last
+
+    # --- time
+
+    def set_clock(self, now: float, at: float) -> None:
+        """Learn that `now` is `at` in seconds since 1970."""
+        self.now, self._epoch = now, at - now
+
+    def look(self, now: float) -> None:
+        """Learn what time it is."""
+        self.now = now
+
+    @property
+    def at(self) -> float:
+        """The time in seconds since 1970."""
+        return self.now + self._epoch
+
+    # --- members
+
+    def get(self, client: bytes) -> Member | None:
+        """Give a member; None: it is not here."""
+        return self._members.get(client)
+
+    def everybody(self) -> tuple[bytes, ...]:
+        """Give all members, in the order in which they came."""
+        return tuple(self._members)
+
+    def holder(self, nick: str) -> Member | None:
+        """Give who is here under the nick with this key."""
+        return self._nicks.get(nick)
+
+    def admit(self, client: bytes, nick: Nick, key: bytes | None, *, is_plain: bool) -> Member:
+        """Let somebody be here under a nick that is free, or raise `RequestRejected`. A key owns it then."""
+        account = self.check(nick, key)
+        if len(self._members) >= self._most:
+            raise RequestRejected("FULL", "the chat is full: try again later", 60.0)
+        member = self._members[client] = Member(client, nick, key, account, is_plain=is_plain)
+        self._nicks[nick.key] = member
+        if account is not None:
+            self.owners.use(nick, account, self.at)
+        self.note(member)
+        return member
+
+    def check(self, nick: Nick, key: bytes | None) -> bytes | None:
+        """Give the account of `key`, or raise `RequestRejected` if the nick is not for it."""
+        account = None if key is None else self.owners.account(key)
+        self.owners.check(nick, account)
+        return account
+
+    def admit_again(self, client: bytes, seat: Seat, now: float) -> Member:
+        """Let somebody be here who was before a restart, or raise `RequestRejected`."""
+        nick = check_nick(seat.nick)
+        if nick.key in self._nicks:
+            raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
+        member = self.admit(client, nick, seat.key, is_plain=seat.is_plain)
+        member.is_away = seat.is_away
+        if not member.is_plain:
+            self._silence.resume(client, now, is_away=seat.is_away)
+        return member
+
+    def remove(self, member: Member) -> None:
+        """Let somebody be here no more."""
+        del self._members[member.client], self._nicks[member.nick.key]
+        self._silence.forget(member.client)
+        self._notebook.strike(member.client, Seat)
+        if member.account is not None:
+            self.owners.touch(member.nick, member.account, self.at)
+
+    def rename(self, member: Member, nick: Nick) -> None:
+        """Let a member have another nick, which `check` has let pass and nobody else has."""
+        if member.account is not None:
+            self.owners.touch(member.nick, member.account, self.at)
+            self.owners.use(nick, member.account, self.at)
+        del self._nicks[member.nick.key]
+        self._nicks[nick.key] = member
+        member.nick = nick
+        self.note(member)
+
+    def note(self, member: Member) -> None:
+        """Remember a member as it is now."""
+        seat = Seat(member.nick.shown, member.key, member.is_plain, member.is_away, list(member.rooms))
+        self._notebook.write(member.client, seat)
+
+    # --- silence
+
+    def hear(self, member: Member, now: float) -> Change | None:
+        """Note that a native member was heard; `BACK` if it was away."""
+        if member.is_plain:
+            return None
+        self._silence.hear(member.client, now)
+        if not member.is_away:
+            return None
+        member.is_away = False
+        self.note(member)
+        return Change.BACK
+
+    def take_away(self, now: float) -> Iterator[Member]:
+        """Give those who are away from now on, once each."""
+        for client in self._silence.take_away(now):
+            member = self._members[client]
+            member.is_away = True
+            self.note(member)
+            yield member
+
+    def take_gone(self, now: float) -> Iterator[Member]:
+        """Give those who have been away for too long, once each."""
+        for client in self._silence.take_gone(now):
+            yield self._members[client]
+
+    def expire_nicks(self) -> None:
+        """Let nicks be nobody's that were not used for long."""
+        self.owners.expire(self.at, self._nicks)
