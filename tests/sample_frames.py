@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from chat.messages import (
     CODE_BYTES,
+    DIRECT,
     FETCH_LIMIT,
+    LINK_BYTES,
     MAX_NUMBER,
     MEMBER_ROOMS,
     MOTD_BYTES,
@@ -25,6 +27,7 @@ from chat.messages import (
     Broadcast,
     Bye,
     Change,
+    Delivered,
     Done,
     Entry,
     Fetch,
@@ -34,6 +37,7 @@ from chat.messages import (
     Joined,
     Kind,
     Limits,
+    Link,
     Motd,
     NameLine,
     Names,
@@ -44,6 +48,7 @@ from chat.messages import (
     Pong,
     Presence,
     Rejected,
+    Release,
     Reply,
     Request,
     RoomHead,
@@ -51,6 +56,7 @@ from chat.messages import (
     Rooms,
     RoomsPage,
     Say,
+    ShownUpTo,
     Topic,
     Welcome,
 )
@@ -70,6 +76,8 @@ REPLIES: tuple[Any, ...] = get_args(Reply | Broadcast)
 ID = MAX_NUMBER
 ROOM = "r" * ROOM_BYTES
 NICK = "é" * (NICK_BYTES // 2)
+PERSON = DIRECT + NICK
+LOG = DIRECT + "a" * (ROOM_BYTES - 1)
 TEXT = "é" * (TEXT_BYTES // 2)
 TOPIC = "é" * (TOPIC_BYTES // 2)
 REASON = "é" * (REASON_BYTES // 2)
@@ -79,31 +87,34 @@ ROWS_OF_ROOMS = (RoomLine(ROOM, ID, TOPIC),) * (RESULT_BYTES // (ROOM_BYTES + TO
 MOST_ROOMS = (RoomLine("room", 9, "of tests"),) * ROOMS_PAGE
 
 LARGEST: dict[Any, list[Any]] = {
-    Hello: [Hello(ID, CLIENT, NICK)],
-    Say: [Say(ID, ID, ROOM, Kind.SAY, TEXT, ID - 1)],
+    Hello: [Hello(ID, CLIENT, NICK, "é" * (LINK_BYTES // 2))],
+    Say: [Say(ID, ID, to, Kind.SAY, TEXT, ID - 1) for to in (ROOM, PERSON)],
     Names: [Names(ID, ROOM, NICK)],
     Motd: [Motd(ID, ID)],
     Bye: [Bye(REASON, WAIT_SECONDS)],
     Join: [Join(ID, ROOM)],
     Part: [Part(ID, ROOM)],
-    Fetch: [Fetch(ID, ROOM, ID, ID, FETCH_LIMIT)],
+    Fetch: [Fetch(ID, ROOM, ID, ID, FETCH_LIMIT, ID)],
     Nick: [Nick(ID, NICK)],
     Rooms: [Rooms(ID, "é" * (ROOM_BYTES // 2))],
     Topic: [Topic(ID, ROOM, TOPIC)],
-    Ping: [Ping(ID, ID)],
-    Welcome: [Welcome(REASON, NICK, "é" * (MOTD_BYTES // 2), Limits(ID, ID, ID))],
-    Accepted: [Accepted(ID, ID, ID)],
+    Ping: [Ping(ID, ID, (ShownUpTo(ROOM, ID),) * MEMBER_ROOMS)],
+    Release: [Release(ID, NICK)],
+    Link: [Link(ID)],
+    Welcome: [Welcome(REASON, NICK, "é" * (MOTD_BYTES // 2), Limits(ID, ID, ID), LOG, is_owned=True)],
+    Accepted: [Accepted(ID, ID, ID, waiting=True)],
     Rejected: [Rejected(ID, "é" * (CODE_BYTES // 2), REASON, WAIT_SECONDS)],
     Done: [
         Done(ID, "é" * (RESULT_BYTES // 2)),
         Done(ID, NamesPage(ROOM, ROWS_OF_NICKS, ID, True, ID)),
     ],
     RoomsPage: [RoomsPage(ID, ROWS_OF_ROOMS, True)],
-    Entry: [Entry(ROOM, ID, ID, ID, Kind.SAY, NICK, True, TEXT)],
+    Entry: [Entry(room, ID, ID, ID, Kind.SAY, NICK, True, TEXT) for room in (ROOM, LOG)],
     Presence: [Presence(ROOM, NICK, True, Change.RENAMED, ID, NICK)],
-    Joined: [Joined(ID, ROOM, ID, ID, TOPIC, ID, ID)],
+    Joined: [Joined(ID, ROOM, ID, ID, TOPIC, ID, ID, ID)],
     Fetched: [Fetched(ID, ROOM, ID, ID)],
     Pong: [Pong(ID, ID, (RoomHead(ROOM, ID, ID),) * MEMBER_ROOMS)],
+    Delivered: [Delivered(ID)],
 }
 AT_LIMITS: list[Any] = [frame for frames in LARGEST.values() for frame in frames]
 MOST_ROWS: list[Any] = [
@@ -126,8 +137,11 @@ def lines(limit: int) -> st.SearchStrategy[str]:
 numbers = st.integers(0, MAX_NUMBER)
 positives = st.integers(1, MAX_NUMBER)
 halves = st.integers(1, MAX_NUMBER // 2)  # two of them make a number
-rooms = st.text(ROOM_CHARS, min_size=1, max_size=ROOM_BYTES)
+named = st.text(ROOM_CHARS, min_size=1, max_size=ROOM_BYTES)
+logs = st.text(ROOM_CHARS, max_size=ROOM_BYTES - 1).map(DIRECT.__add__)  # of direct messages
+rooms = named | logs
 nicks = lines(NICK_BYTES)
+people = nicks.map(DIRECT.__add__)
 topics = lines(TOPIC_BYTES)
 reasons = lines(REASON_BYTES)
 paragraphs = st.lists(lines(MOTD_BYTES // 5), max_size=4).map("\n".join)
@@ -137,7 +151,9 @@ kinds = st.sampled_from(Kind)
 spoken = st.sampled_from([Kind.SAY, Kind.ME])
 says = st.builds(
     lambda say, back: msgspec.structs.replace(say, n=say.n + back, back=back),
-    st.builds(Say, positives, halves, rooms, spoken, texts.map(lambda text: text if text.strip() else "x")),
+    st.builds(
+        Say, positives, halves, rooms | people, spoken, texts.map(lambda text: text if text.strip() else "x")
+    ),
     st.just(0) | halves,
 )
 entries = st.builds(
@@ -155,7 +171,7 @@ names_pages = st.builds(
 )
 room_lines = st.builds(RoomLine, rooms, numbers, lines(100))
 ANY: dict[Any, st.SearchStrategy[Any]] = {
-    Hello: st.builds(Hello, positives, st.binary(min_size=16, max_size=16), nicks),
+    Hello: st.builds(Hello, positives, st.binary(min_size=16, max_size=16), nicks, lines(LINK_BYTES)),
     Say: says,
     Names: st.builds(Names, positives, rooms, nicks),
     Motd: st.builds(Motd, positives, numbers),
@@ -163,20 +179,41 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
     Join: st.builds(Join, positives, rooms),
     Part: st.builds(Part, positives, rooms),
     Fetch: st.builds(
-        Fetch, positives, rooms, st.none() | numbers, st.none() | numbers, st.integers(1, FETCH_LIMIT)
+        Fetch,
+        positives,
+        rooms,
+        st.none() | numbers,
+        st.none() | numbers,
+        st.integers(1, FETCH_LIMIT),
+        numbers,
     ),
     Nick: st.builds(Nick, positives, nicks),
     Rooms: st.builds(Rooms, positives, rooms | st.just("")),
     Topic: st.builds(Topic, positives, rooms, st.none() | topics),
-    Ping: st.builds(Ping, positives, numbers),
-    Welcome: st.builds(Welcome, reasons, nicks, paragraphs, st.builds(Limits, numbers, numbers, positives)),
-    Accepted: st.builds(Accepted, positives, positives, positives),
+    Ping: st.builds(
+        Ping,
+        positives,
+        numbers,
+        st.lists(st.builds(ShownUpTo, rooms, numbers), max_size=MEMBER_ROOMS).map(tuple),
+    ),
+    Release: st.builds(Release, positives, nicks),
+    Link: st.builds(Link, positives),
+    Welcome: st.builds(
+        Welcome,
+        reasons,
+        nicks,
+        paragraphs,
+        st.builds(Limits, numbers, numbers, positives),
+        logs | st.just(""),
+        st.booleans(),
+    ),
+    Accepted: st.builds(Accepted, positives, positives, positives, st.booleans()),
     Rejected: st.builds(Rejected, numbers, lines(CODE_BYTES), reasons, seconds),
     Done: st.builds(Done, positives, paragraphs | names_pages),
     RoomsPage: st.builds(RoomsPage, positives, st.lists(room_lines, max_size=6).map(tuple), st.booleans()),
     Entry: entries,
     Presence: st.builds(Presence, rooms, nicks, st.booleans(), st.sampled_from(Change), numbers, nicks),
-    Joined: st.builds(Joined, positives, rooms, numbers, numbers, topics, numbers, numbers),
+    Joined: st.builds(Joined, positives, rooms, numbers, numbers, topics, numbers, numbers, numbers),
     Fetched: st.builds(Fetched, positives, rooms, numbers, numbers),
     Pong: st.builds(
         Pong,
@@ -184,6 +221,7 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
         numbers,
         st.lists(st.builds(RoomHead, rooms, numbers, numbers), max_size=MEMBER_ROOMS).map(tuple),
     ),
+    Delivered: st.builds(Delivered, positives),
 }
 any_request = st.one_of([ANY[kind] for kind in REQUESTS])
 any_reply = st.one_of([ANY[kind] for kind in REPLIES])

@@ -17,12 +17,15 @@ from chat.errors import RemoteProtocolError
 from chat.messages import (
     LOBBY,
     RESULT_BYTES,
+    Accepted,
     Bye,
     Change,
     Done,
     Entry,
+    Fetch,
     Hello,
     Join,
+    Joined,
     Kind,
     Limits,
     Motd,
@@ -33,6 +36,7 @@ from chat.messages import (
     Pong,
     Presence,
     Rejected,
+    Release,
     Request,
     RoomHead,
     RoomLine,
@@ -106,8 +110,10 @@ class VocabularyTests(SynchronousTestCase):
     def test_smallest(self) -> None:
         """Every field with a default may be left out."""
         self.assertEqual(
-            decode_requests(datagram([5], [3, 1, LOBBY], [4, 1], [10, 1], [11, 1, LOBBY])),
-            [Bye(), Names(1, LOBBY), Motd(1), Rooms(1), Topic(1, LOBBY)],
+            decode_requests(
+                datagram([5], [3, 1, LOBBY], [4, 1], [10, 1], [11, 1, LOBBY], [12, 1, 2], [13, 1])
+            ),
+            [Bye(), Names(1, LOBBY), Motd(1), Rooms(1), Topic(1, LOBBY), Ping(1, 2), Release(1)],
         )
         self.assertEqual(
             decode_requests(datagram([2, 1, 1, LOBBY, "me", "waves"])),
@@ -126,6 +132,25 @@ class VocabularyTests(SynchronousTestCase):
                 Rejected(0, "FULL", ""),
                 Presence(LOBBY, "bob", verified=False, change=Change.LEFT),
             ],
+        )
+
+    def test_frames_without_what_came_later(self) -> None:
+        """Frames as they were written before they had their last fields, to the byte, are still read."""
+        client = bytes.fromhex("00112233445566778899aabbccddeeff")
+        asked = (
+            "93"
+            "940101c41000112233445566778899aabbccddeeffa3626f62"
+            "9608 01 a56c6f626279 c0 07 10"
+            "930c02ce00010000"
+        )
+        self.assertEqual(
+            decode_requests(bytes.fromhex(asked)),
+            [Hello(1, client, "bob"), Fetch(1, LOBBY, None, 7, 16), Ping(2, 65_536)],
+        )
+        told = "939520 a173 a3626f62 a0 93cd0384140894 21 01 02 0398 27 01 a56c6f626279 05 04 a0 02 01"
+        self.assertEqual(
+            decode_replies(bytes.fromhex(told)),
+            [Welcome("s", "bob", ""), Accepted(1, 2, 3), Joined(1, LOBBY, 5, 4, "", 2, 1)],
         )
 
     def test_every_kind_and_change(self) -> None:
@@ -155,7 +180,7 @@ class VocabularyTests(SynchronousTestCase):
     def test_examples_of_the_documents(self) -> None:
         """The bytes in docs/protocol.md are what is sent, and say what stands beside them."""
         client = bytes.fromhex("00112233445566778899aabbccddeeff")
-        begins: list[Request] = [Hello(1, client, "bob"), Join(1, LOBBY)]
+        begins: list[Request] = [Hello(1, client, "bob"), Join(1, LOBBY), Say(2, 1, "@alice", Kind.SAY, "hi")]
         told = Entry(LOBBY, 1775952560390147, 2, 1734328672300, Kind.SAY, "alice", True, "hellö")
         first, second = examples()
         self.assertEqual(decode_requests(first), begins)

@@ -27,6 +27,7 @@ from chat.messages import (
     Names,
     NamesPage,
     Nick,
+    Ping,
     Pong,
     Presence,
     Rejected,
@@ -34,6 +35,7 @@ from chat.messages import (
     Rooms,
     RoomsPage,
     Say,
+    ShownUpTo,
     Topic,
     Welcome,
 )
@@ -47,6 +49,8 @@ from tests.sample_frames import (
     AT_LIMITS,
     CLIENT,
     FRAMES,
+    LOG,
+    PERSON,
     ROOM,
     datagram,
     decoder_of,
@@ -180,20 +184,65 @@ class FieldTests(SynchronousTestCase):
                     content = datagram(with_other(wire, path, other))
                     self.assertLessEqual(len(content), MAX_PLAINTEXT)
                     self.assertRaises(RemoteProtocolError, decoder_of(type(frame)), content)
-        self.assertEqual(found, {Done, RoomsPage, Pong})
+        self.assertEqual(found, {Done, RoomsPage, Ping, Pong})
 
     def test_names_of_rooms(self) -> None:
-        """Lower-case letters, digits and -_. in any order; nothing else, wherever a room stands."""
-        for room in ("a", "0", "-", "...", "a-b_c.9", ROOM):
+        """Lower-case letters, digits and -_. in any order, perhaps behind an @; nothing else anywhere."""
+        for room in ("a", "0", "-", "...", "a-b_c.9", ROOM, "@", "@a", "@-", LOG):
             self.assertEqual(decode_requests(datagram([6, 1, room])), [Join(1, room)])
-        for room in ("", "Lobby", "a b", "a/b", "@bob", "#a", "caf\u00e9", "a\n", "\u0430", ROOM + "r"):
+            self.assertEqual(
+                decode_requests(datagram([12, 1, 2, [["a", 3], [room, 4]]])),
+                [Ping(1, 2, (ShownUpTo("a", 3), ShownUpTo(room, 4)))],
+            )
+        rooms = ("", "Lobby", "a b", "a/b", "#a", "caf\u00e9", "a\n", "\u0430", ROOM + "r")
+        for room in (*rooms, "@Bob", "@@", "@@a", "a@", "a@b", "@caf\u00e9", "@\n", LOG + "a"):
             self.assertRaises(RemoteProtocolError, decode_requests, datagram([6, 1, room]))
+            self.assertRaises(
+                RemoteProtocolError, decode_requests, datagram([12, 1, 2, [["a", 3], [room, 4]]])
+            )
             for frame in (
                 [36, 1, [35, room, [], 0, False]],
                 [41, 1, 1, [["a", 1, 1], [room, 1, 1]]],
                 [42, 1, [[room, 1, ""]], False],
             ):
                 self.assertRaises(RemoteProtocolError, decode_replies, datagram(frame))
+
+    def test_whom_a_text_is_for(self) -> None:
+        """A room by its name to the letter, or @ and a nick as anybody writes it, cleaned as nicks are."""
+        for wire, room in (
+            ("lobby", "lobby"),
+            (ROOM, ROOM),
+            ("@bob", "@bob"),
+            ("@Bob Smith", "@Bob Smith"),
+            ("@caf\u00e9", "@caf\u00e9"),
+            ("@cafe\u0301", "@caf\u00e9"),
+            ("@b\x1b[2Jo\u202eb\n", "@b[2Job"),
+            ("@\x00lobby", "@lobby"),
+            ("@@bob", "@@bob"),
+            ("@", "@"),  # nobody: the hub knows no such nick
+            ("@\x00", "@"),
+            (PERSON, PERSON),
+            ("@" + "x" * 64, "@" + "x" * 64),
+            ("@" + "\U0001d160" * 5, "@" + clean_text("\U0001d160" * 5)),
+        ):
+            self.assertEqual(
+                decode_requests(datagram([2, 1, 1, wire, "say", "hi"])), [Say(1, 1, room, Kind.SAY, "hi")]
+            )
+        for wire in (
+            "",
+            "Bob",
+            "\x00@bob",
+            "lob\x00by",
+            "\u00e9",
+            "a@b",
+            ROOM + "r",
+            "r" * 65,
+            PERSON + "x",
+            "@" + "\x00" * 65,
+            "@" + "\u00e9" * 33,
+            "@" + "\U0001d160" * 6,
+        ):
+            self.assertRaises(RemoteProtocolError, decode_requests, datagram([2, 1, 1, wire, "say", "hi"]))
 
     def test_one_field_against_another(self) -> None:
         """A text or an entry comes behind one with a number of 0 or more."""

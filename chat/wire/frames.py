@@ -45,7 +45,7 @@ from chat.messages import (
     ShownUpTo,
     is_direct,
 )
-from chat.safety import ROOM_BYTES, ROOM_CHARS, clean_text
+from chat.safety import NICK_BYTES, ROOM_BYTES, ROOM_CHARS, clean_text
 
 # A datagram has 1,200 bytes, which QUIC too asks of every path (RFC 9000, section 14). A DTLS 1.2 record
 # takes 13 of them for its header (RFC 6347, section 4.1), 8 for the nonce and 16 for the tag (RFC 5288, 3).
@@ -170,7 +170,7 @@ def _checked(message: _Message) -> _Message:
     """Give the message with clean strings, or raise `RemoteProtocolError` for what no annotation can say."""
     has_room, lines, law = _RULES[type(message)]
     if has_room and message.room.removeprefix(DIRECT).strip(ROOM_CHARS):  # type: ignore[attr-defined]
-        raise RemoteProtocolError("a room's name has a-z, 0-9 and -_. only")
+        raise RemoteProtocolError("a room's name has a-z, 0-9 and -_. only, a log's an @ before them")
     for name, limit in lines:
         text = getattr(message, name)
         if text is not None and not (text.isascii() and text.isprintable()):
@@ -191,8 +191,13 @@ def _clean_lines(text: str) -> str:
 
 
 def _say(say: Say) -> Say:
-    if not is_direct(say.room) and say.room.strip(ROOM_CHARS):
-        raise RemoteProtocolError("a text is for a room or for @ and a nick")
+    room = say.room
+    if is_direct(room):
+        if not (room.isascii() and room.isprintable()):
+            nick = room.removeprefix(DIRECT)
+            say = msgspec.structs.replace(say, room=DIRECT + _limited(nick, clean_text(nick), NICK_BYTES))
+    elif len(room) > ROOM_BYTES or room.strip(ROOM_CHARS):
+        raise RemoteProtocolError("a text is for a room, or for @ and a nick")
     if say.back >= say.n:
         raise RemoteProtocolError("a text behind one that cannot be")
     if not say.text or say.text.isspace():
