@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -225,6 +226,14 @@ class FaultTests(_Case):
         self.path = self.path.parent / "nowhere" / "chat.db"
         with self.assertRaisesRegex(StoreError, "nowhere"):
             self.open()
+
+    def test_nobody_elses_business(self) -> None:
+        """Only the owner may read the file and what lies beside it, whatever the umask is."""
+        self.addCleanup(os.umask, os.umask(0))
+        store = self.open()
+        self.successResultOf(store.append(draft(1), 0))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in self.path.parent.iterdir()}
+        self.assertEqual(modes, {f"chat.db{end}": 0o600 for end in ("", "-wal", "-shm", ".lock")})
 
     def test_two_servers(self) -> None:
         """A second server on one file is refused until the first one has let go."""

@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class SqliteStore:
         self._later = later
         self._keep = entries, days
         self._lock = _lock(path)
+        _make(path)
         try:
             self._tables = Tables(path, clock())
             self._view = Tables(path, clock(), is_reader=True)
@@ -205,6 +207,15 @@ class SqliteStore:
         os.close(self._lock)
         if self._closing is not None:
             self._closing.callback(None) if outcome is None else self._closing.errback(outcome)
+
+
+def _make(path: Path) -> None:
+    """Make the file if there is none: what people say is for its owner, whatever the umask is.
+
+    SQLite gives the same rights to what it puts beside it. If it cannot be made, SQLite says so.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _lock(path: Path) -> int:
