@@ -28,6 +28,7 @@ import chat
 DEADLINE = 60.0  # seconds
 CHECKOUT = Path(chat.__file__).parent.parent
 FOREGROUND = ("-n", "--pidfile=", "--logfile=-")
+DEFAULTS = ("--port=0", "--log-format=json", "--store=memory:")
 RECEIVE_BUFFER = 1 << 20  # a peer that is not scheduled for a while must not lose what it is sent
 
 Address = tuple[str, int]
@@ -188,13 +189,14 @@ class JsonProcess:
 class ServerProcess(JsonProcess):
     """A server in a process of its own, ready when the constructor returns.
 
-    `options` are udpchat's; the port is one that the kernel chose unless they name one. `records` are the
-    log's JSON records so far, `noise` is whatever else the process said.
+    `options` are udpchat's; the port is one that the kernel chose, and the store in memory (one file is for
+    one server), unless they say otherwise. `records` are the log's JSON records so far, `noise` is whatever
+    else the process said.
     """
 
     def __init__(self, *options: str, command: Iterable[str] = ()) -> None:
         runner = command or twistd(*FOREGROUND)
-        super().__init__([*runner, "udpchat", "--port=0", "--log-format=json", *options])
+        super().__init__([*runner, "udpchat", *DEFAULTS, *options])
         try:
             self.port: int = self.wait_for(lambda record: "listens on" in record.get("message", ""))["port"]
         except BaseException:

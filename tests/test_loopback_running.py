@@ -60,7 +60,8 @@ class CommandLineTests(LoopbackTestCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", 0))
             port = taken.getsockname()[1]
-            done = run(twistd(*FOREGROUND, "udpchat", f"--port={port}", "--interface=127.0.0.1"))
+            options = ("udpchat", f"--port={port}", "--interface=127.0.0.1", f"--state={self.folder()}")
+            done = run(twistd(*FOREGROUND, *options))
         self.assertEqual(done.returncode, 1)
         (line,) = done.stderr.splitlines()
         for part in ("udpchat: ", f"127.0.0.1 port {port}", "in use", "--port"):
@@ -73,7 +74,8 @@ class CommandLineTests(LoopbackTestCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", 0))
             port = taken.getsockname()[1]
-            done = run(twistd("udpchat", f"--port={port}", "--interface=127.0.0.1"), cwd=folder)
+            options = ("udpchat", f"--port={port}", "--interface=127.0.0.1", f"--state={folder}")
+            done = run(twistd(*options), cwd=folder)
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"127.0.0.1 port {port}", done.stderr)
         self.assertNotIn("Traceback", done.stdout + done.stderr + (folder / "twistd.log").read_text())
@@ -104,7 +106,7 @@ class CommandLineTests(LoopbackTestCase):
             if shutil.which("setpriv") is None:
                 raise SkipTest("run as root, and there is no setpriv to take the right away")
             without = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]
-        command = twistd(*FOREGROUND, "udpchat", "--port=1", "--interface=127.0.0.1")
+        command = twistd(*FOREGROUND, "udpchat", "--port=1", "--interface=127.0.0.1", "--store=memory:")
         done = run([*without, *command])
         self.assertEqual(done.returncode, 1)
         (line,) = done.stderr.splitlines()
@@ -119,8 +121,8 @@ class RunnerTests(LoopbackTestCase):
         """`twistd udpchat` returns when it listens; SIGUSR1 begins a new log file, SIGTERM ends it."""
         folder = self.folder()
         log, pidfile = folder / "chat.log", folder / "chat.pid"
-        options = [f"--pidfile={pidfile}", f"--logfile={log}", "udpchat", "--port=0", "--interface=127.0.0.1"]
-        done = run(twistd(*options), cwd=folder)
+        options = [f"--pidfile={pidfile}", f"--logfile={log}", "udpchat", f"--state={self.folder()}"]
+        done = run(twistd(*options, "--port=0", "--interface=127.0.0.1"), cwd=folder)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
         pid = int(pidfile.read_text())
         self.addCleanup(wait_ended, pid)
@@ -130,12 +132,12 @@ class RunnerTests(LoopbackTestCase):
             self.fail(f"it did not say where it listens: {log.read_text()}")
         member = Peer(("127.0.0.1", int(listening[1])), "member")
         member.say("hello")
-        self.assertEqual(member.heard(), [b"member: hello"])
+        self.assertEqual(member.read(), b"member: hello")
         os.kill(pid, signal.SIGUSR1)
         member.heard()
         member.heard()  # the signal is taken in the turn of the first question at the latest
         member.say("hello again")
-        self.assertEqual(member.heard(), [b"member: hello again"])
+        self.assertEqual(member.read(), b"member: hello again")
         os.kill(pid, signal.SIGTERM)
         wait_ended(pid)
         self.assertEqual(member.waiting(), [GOING_DOWN])

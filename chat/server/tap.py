@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import signal
 import sys
 import time
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -21,10 +22,13 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, Logger, LogLevel
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
+from twisted.python.util import runAsEffectiveUser
 
 from chat import __version__
+from chat.errors import StoreError
 from chat.hub.hub import Hub
 from chat.identity import Identity, IdentityError, load_identity, show_fingerprint, state_directory
 from chat.messages import TEXT_BYTES
@@ -32,7 +36,8 @@ from chat.safety import clean_text
 from chat.server.logs import FORMATS, LEVELS, observer, twistd_observer
 from chat.server.port import UdpPort
 from chat.server.protocol import IDLE_SECONDS, ChatServer, Settings
-from chat.store.memory import MemoryStore
+from chat.server.storage import MEMORY, SQLITE, STORE_FILE, Storage
+from chat.store.sqlite import KEEP_DAYS, KEEP_ENTRIES
 from chat.wire.dtls import DtlsListener
 
 PORT = 6789
@@ -55,7 +60,15 @@ class Options(UsageOptions):
         ["port", "p", str(PORT), "UDP port to listen on; 0 chooses a free one, which is logged"],
         ["interface", "i", "0.0.0.0", "address to listen on: IPv4, IPv6, or :: for both"],  # noqa: S104
         ["plain", None, "trusted", "whose plain text is served: trusted (private networks), all, off"],
-        ["state", None, None, "directory of the server's key [default: ~/.local/state/udpchat]"],
+        ["state", None, None, "directory of the server's key and chat [default: ~/.local/state/udpchat]"],
+        [
+            "store",
+            None,
+            SQLITE,
+            f"where the chat is: sqlite: ({STORE_FILE} there), sqlite:FILE, memory:",
+        ],
+        ["keep-entries", None, f"{KEEP_ENTRIES}", "texts of each room that are kept on disk"],
+        ["keep-days", None, f"{KEEP_DAYS:.0f}", "days for which a text is kept on disk"],
         ["motd", None, "", "file with the message of the day"],
         ["idle-timeout", None, f"{IDLE_SECONDS:.0f}", "seconds after which a silent plain member has left"],
         ["log-level", "l", "info", f"least level that is logged: {', '.join(LEVELS)}"],
@@ -83,8 +96,11 @@ class Options(UsageOptions):
         self._one_of("plain", PLAIN)
         self._one_of("log-level", LEVELS)
         self._one_of("log-format", FORMATS)
+        self["keep-entries"] = self._number("keep-entries", 1, 1_000_000)
+        self["keep-days"] = self._number("keep-days", 1, 36_500)
         self._check_interface()
         self._check_state()
+        self._check_store()
         self["motd"] = self._read_motd()
         if self["show-fingerprint"]:
             print(show_fingerprint(self.identity().fingerprint))
@@ -110,6 +126,12 @@ class Options(UsageOptions):
         except IdentityError as error:
             hint = "" if self["state"] else " (another directory: --state DIR)"
             raise SystemExit(f"udpchat: {error}{hint}") from None
+
+    def store_path(self) -> Path | None:
+        """Give the file that the chat is kept in; None: it is kept in memory."""
+        if self["store"] == MEMORY:
+            return None
+        return self["store"] or (self["state"] or state_directory()) / STORE_FILE
 
     def _number(self, name: str, least: int, most: int) -> int:
         value = self[name]
@@ -138,6 +160,15 @@ class Options(UsageOptions):
         if not self["state"]:
             raise UsageError("--state: '' is no directory")
         self["state"] = Path(self["state"]).absolute()  # twistd may change to another directory
+
+    def _check_store(self) -> None:
+        given = self["store"]
+        if given == MEMORY:
+            return
+        if not given.startswith(SQLITE):
+            raise UsageError(f"--store: {given!r} is not sqlite:, sqlite:FILE or memory:")
+        file = given.removeprefix(SQLITE)
+        self["store"] = Path(file).absolute() if file else None  # twistd may change to another directory
 
     def _read_motd(self) -> str:
         if not self["motd"]:
@@ -183,6 +214,7 @@ class ChatService(Service):
         self._identity = identity
         self._port: UdpPort | None = None
         self._server: ChatServer | None = None
+        self._storage: Storage | None = None
 
     def setServiceParent(self, parent: Any) -> None:
         """Join the application, and give it our log observer (as a .tac file would)."""
@@ -204,11 +236,13 @@ class ChatService(Service):
     def stopService(self) -> Deferred[None]:
         """Tell members that the server goes down, and let go of the port."""
         super().stopService()
-        if self._server is None or self._port is None:
+        if self._server is None or self._port is None or self._storage is None:
             return succeed(None)
-        server, port = self._server, self._port
-        self._server = self._port = None
-        return server.shut_down().addBoth(lambda _: port.stopListening())
+        server, port, storage = self._server, self._port, self._storage
+        self._server = self._port = self._storage = None
+        storage.rest()
+        closing = server.shut_down().addErrback(self._note, "the store was not closed")
+        return closing.addCallback(lambda _: port.stopListening()).addCallback(lambda _: storage.stop())
 
     def _listen(self) -> None:
         from twisted.internet import reactor
@@ -218,9 +252,10 @@ class ChatService(Service):
         # Twisted's timers follow the wall clock: set back by an hour, it would stop every time-out for one.
         reactor.seconds = time.monotonic  # type: ignore[method-assign]
         options = self._options
+        self._storage = self._open_storage(reactor)
         self._server = ChatServer(
             Hub(options["motd"]),
-            MemoryStore(time.time),
+            self._storage.store,
             options.settings(),
             IReactorTime(reactor),
             listener=DtlsListener(self._identity.key, self._identity.certificate, os.urandom(_SECRET_BYTES)),
@@ -229,8 +264,29 @@ class ChatService(Service):
         try:
             self._port.startListening()
         except CannotListenError as error:
+            self._storage.store.close()  # at once: it has no threads yet
             self._give_up(_explain(error, options))
+        self._storage.start()
         self._announce(self._port.getHost())
+
+    def _open_storage(self, reactor: Any) -> Storage:
+        """Open the store as who the server is going to be: files that root made would not be its own."""
+        options = self._options
+        twistd: Any = options.parent or {}
+        uid, gid = twistd.get("uid"), twistd.get("gid")
+        path = options.store_path()
+        make = partial(Storage, path, options["keep-entries"], options["keep-days"], reactor)
+        try:
+            if uid is None or os.geteuid():
+                return make()
+            gid = pwd.getpwuid(uid).pw_gid if gid is None else gid
+            return cast(Storage, runAsEffectiveUser(uid, gid, make))
+        except StoreError as error:
+            self._give_up(f"{error} (another file: --store sqlite:FILE; none: --store memory:)")
+
+    def _note(self, failure: Failure, what: str) -> None:
+        failure.trap(StoreError)
+        self._log.warn("{what}: {why}", what=what, why=failure.getErrorMessage())
 
     def _give_up(self, why: str) -> NoReturn:
         """End the program with one line, by the way that leads to whoever started it.
@@ -249,7 +305,7 @@ class ChatService(Service):
         raise SystemExit(1)
 
     def _announce(self, host: Any) -> None:
-        plain = self._options["plain"]
+        plain, path = self._options["plain"], self._options.store_path()
         fingerprint = show_fingerprint(self._identity.fingerprint)
         self._log.info("the server's key is {fingerprint}", fingerprint=fingerprint)
         self._log.info(
@@ -259,6 +315,8 @@ class ChatService(Service):
             port=host.port,
             fingerprint=fingerprint,
         )
+        kept = f"in {path}" if path else "in memory, until the server ends"
+        self._log.info("the chat is kept {kept}", kept=kept)
         if plain == "all":
             self._log.warn(
                 "--plain all: a forged datagram can aim a room's traffic at a stranger; "
