@@ -14,9 +14,10 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chat.errors import StoreError
-from chat.messages import LOBBY, Appended
+from chat.messages import LOBBY
 from chat.server.storage import STORE_FILE, TIDY_ON_SECONDS, TIDY_SECONDS, Storage, Tidying, Worker
 from chat.store.memory import MemoryStore
+from chat.stored import Appended
 from tests.client_process import the_reactor
 from tests.server_process import DEADLINE
 from tests.store_contract import draft
