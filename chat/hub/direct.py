@@ -48,9 +48,8 @@ class Direct:
 
     def begin(self, log: str, seen: int) -> None:
         """Note that a log has its first entry, above position `seen`."""
-        if log not in self._seen:
-            self._seen[log] = seen
-            self._notebook.write(log, Reader(seen))
+        self._seen[log] = seen
+        self._notebook.write(log, Reader(seen))
 
     def target(self, say: Say) -> tuple[str, bytes] | None:
         """Give whose log a text is for, and the one reader if it is the shared one; None: there is nobody.

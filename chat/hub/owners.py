@@ -94,8 +94,6 @@ class Owners:
             if len(self._owners) >= MAX_OWNERS:
                 return
             self._owned[account] += 1
-        elif self.owner(nick.key) != account:
-            return  # it was released, and somebody else came first
         self._owners[nick.key] = owner = Owner(nick.shown, account, int(at))
         self._owners.move_to_end(nick.key)
         self._notebook.write(nick.key, owner)
