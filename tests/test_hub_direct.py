@@ -301,6 +301,11 @@ class TextReaderTests(DirectTests):
         self.hub.answered(self.read.token, page)
         self.assertIsInstance(self.store(self.to("eve", 3))[0], Publish)
 
+    def test_a_repeated_hello(self) -> None:
+        """Whoever is in its log is sent nothing again."""
+        self.answer(1, 2)
+        self.assertEqual(len(self.say_hello("eve", NEW, KEY, PLAIN_VERSION)), 1)
+
     def test_the_store_fails(self) -> None:
         """It waits until the next visit."""
         self.assertEqual(self.hub.failed(self.read.token), [])

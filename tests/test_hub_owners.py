@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from chat.hub.effects import Effect, Send
 from chat.hub.hub import Hub
-from chat.hub.owners import CODE_SECONDS, MAX_DEVICES, OWNED_NICKS, UNUSED_SECONDS, log_name
+from chat.hub.owners import (
+    CODE_SECONDS,
+    MAX_CODES,
+    MAX_DEVICES,
+    MAX_OWNERS,
+    OWNED_NICKS,
+    UNUSED_SECONDS,
+    log_name,
+)
 from chat.memos import Device, Memos, Owner, Seat, memo_key
 from chat.messages import (
     LOBBY,
@@ -95,6 +103,12 @@ class NickTests(OwnerTests):
         """A nick that somebody without a key is using is not taken away."""
         self.assertEqual(refusal(self.say_hello("ann", NEW, OTHER)), (0, "NICK_IN_USE", 0.0))
 
+    def test_a_full_book(self) -> None:
+        """Where so many nicks have owners, one more can be used and belongs to nobody."""
+        owners = {f"n{number}": Owner(f"n{number}", THIRD, int(EPOCH)) for number in range(MAX_OWNERS)}
+        self.hub.recall(NOTHING._replace(owners=owners), self.now, EPOCH)
+        self.assertFalse(self.welcome(self.say_hello("carl", NEW, OTHER)).is_owned)
+
     def test_so_many(self) -> None:
         """One more than eight is refused, until one of them is released."""
         for number in range(1, OWNED_NICKS):
@@ -178,6 +192,15 @@ class LinkTests(OwnerTests):
         """A new code makes the one before invalid."""
         code = self.code()
         self.assertNotEqual(self.code(), code)
+        self.assertEqual(refusal(self.say_hello("eve", NEW, OTHER, code)), (0, "LINK_INVALID", 0.0))
+
+    def test_so_many_codes(self) -> None:
+        """The oldest is no code any more when a thousand others have been given since."""
+        code = self.code()
+        for number in range(MAX_CODES):
+            client = number.to_bytes(16, "big")
+            self.say_hello(f"n{number}", client, client * 2)
+            self.code(client)
         self.assertEqual(refusal(self.say_hello("eve", NEW, OTHER, code)), (0, "LINK_INVALID", 0.0))
 
     def test_without_a_key(self) -> None:
