@@ -12,16 +12,19 @@ from typing import NamedTuple
 
 from chat.errors import RequestRejected
 from chat.messages import (
+    DIRECT,
     LOBBY,
     TOPIC_BYTES,
     Bye,
     Fetch,
     Join,
     Kind,
+    Link,
     Motd,
     Names,
     Nick,
     Part,
+    Release,
     Request,
     Rooms,
     Say,
@@ -31,9 +34,12 @@ from chat.safety import NICK_BYTES, check_nick, check_room, is_blank
 
 HISTORY = 20  # entries that `/history` asks for: a screen of a terminal
 MAX_HISTORY = 40  # two screens; of 900 bytes 48 fit one answer of a server
+MAX_AGE = 30 * 86_400  # seconds that `/history` looks back: a nick that nobody used for so long is free, too
 NO_TOPIC = "-"  # in place of a topic: there shall be none
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
+_AGE = re.compile(r"([1-9][0-9]{0,8})([mhd])", re.IGNORECASE | re.ASCII)
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 
 
 class Help(NamedTuple):
@@ -68,6 +74,33 @@ def _given(argument: str, question: str) -> str:
 def _named(name: str) -> str:
     """Give the room that people mean: IRC's sign before it and capitals in it are habits."""
     return check_room(name.removeprefix("#").lower())
+
+
+def _person(name: str) -> str:
+    """Give the nick of somebody else; the sign that other chats put before it is a habit."""
+    try:
+        return check_nick(name.removeprefix(DIRECT)).shown
+    except RequestRejected as refusal:
+        text = f"there can be nobody called {name[:32]}: {refusal.text}"
+        raise RequestRejected("NO_SUCH_NICK", text) from None
+
+
+def _msg(argument: str, _: str) -> Request:
+    name, _, text = _given(argument, "/msg: who to? Like this: /msg bob hello").partition(" ")
+    nick = _person(name)
+    text = _given(text.strip(), f"/msg: what do you say to {nick}? Like this: /msg {nick} hello")
+    return Say(0, 0, DIRECT + nick, Kind.SAY, text)
+
+
+def _release(argument: str, _: str) -> Request:
+    return Release(0, _person(argument) if argument else "")
+
+
+def _link(argument: str, _: str) -> Request:
+    if argument:
+        text = "/link makes a code; who has one comes in with it: udpchat --link CODE HOST"
+        raise RequestRejected("ARGUMENT_INVALID", text)
+    return Link(0)
 
 
 def _nick(argument: str, _: str) -> Request:
@@ -108,8 +141,13 @@ def _topic(text: str, room: str) -> Request:
 
 
 def _history(argument: str, room: str) -> Request:
+    age = _AGE.fullmatch(argument)
+    if age is not None:
+        seconds = min(int(age[1]) * _UNITS[age[2].lower()], MAX_AGE)
+        return Fetch(0, check_current(room), after=None, before=None, limit=MAX_HISTORY, age=seconds)
     if argument and not _COUNT.fullmatch(argument):
-        raise RequestRejected("ARGUMENT_INVALID", "/history: how many lines? Like this: /history 20")
+        question = "/history: how many lines, or since when? Like this: /history 20, or /history 2h (m, h, d)"
+        raise RequestRejected("ARGUMENT_INVALID", question)
     count = min(int(argument), MAX_HISTORY) if argument else HISTORY
     return Fetch(0, check_current(room), after=None, before=None, limit=count)
 
@@ -118,6 +156,7 @@ COMMANDS = (
     Command("help", ("?",), "[command]", "what you can do here", lambda name, _: Help(name)),
     Command("nick", (), "<nick>", "be called something else", _nick),
     Command("me", (), "<action>", "say what you do: * you wave", _me),
+    Command("msg", ("m",), "<nick> <text>", "say something to one person alone, who need not be here", _msg),
     Command("join", ("j",), "<room>", "go into a room, and speak there from now on", _join),
     Command("part", ("leave",), "[room]", "leave this room, or another", _part),
     Command("names", ("who", "users"), "[after]", "who is here", _names),
@@ -132,10 +171,12 @@ COMMANDS = (
     Command(
         "history",
         (),
-        "[number]",
-        f"what was said here last: {HISTORY} lines, or up to {MAX_HISTORY}",
+        "[number or age]",
+        f"what was said here last: {HISTORY} lines, or up to {MAX_HISTORY}; 90m, 2h, 3d: what is no older",
         _history,
     ),
+    Command("release", (), "[nick]", "let your nick, or another of yours, belong to nobody", _release),
+    Command("link", (), "", "a code with which another device of yours comes in as you", _link),
     Command("motd", (), "", "the message of the day", lambda *_: Motd(0)),
     Command("quit", ("exit", "bye"), "", "leave (the word exit does the same)", lambda *_: Bye("exit")),
 )

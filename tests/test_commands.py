@@ -6,7 +6,16 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.commands import COMMANDS, HISTORY, MAX_HISTORY, Help, check_current, help_lines, parse_command
+from chat.commands import (
+    COMMANDS,
+    HISTORY,
+    MAX_AGE,
+    MAX_HISTORY,
+    Help,
+    check_current,
+    help_lines,
+    parse_command,
+)
 from chat.errors import RequestRejected
 from chat.messages import (
     LOBBY,
@@ -15,10 +24,12 @@ from chat.messages import (
     Fetch,
     Join,
     Kind,
+    Link,
     Motd,
     Names,
     Nick,
     Part,
+    Release,
     Request,
     Rooms,
     Say,
@@ -42,6 +53,10 @@ class CommandTests(SynchronousTestCase):
             "/? me": Help("me"),
             "/nick  Rob ": Nick(0, "Rob"),
             "/me  waves  at you ": Say(0, 0, "dev", Kind.ME, "waves  at you"),
+            "/msg bob  hi  there ": Say(0, 0, "@bob", Kind.SAY, "hi  there"),
+            "/m bob hi": Say(0, 0, "@bob", Kind.SAY, "hi"),
+            "/release": Release(0, ""),
+            "/link": Link(0),
             "/join ops": Join(0, "ops"),
             "/j ops": Join(0, "ops"),
             "/part": Part(0, "dev"),
@@ -55,6 +70,7 @@ class CommandTests(SynchronousTestCase):
             "/topic be nice": Topic(0, "dev", "be nice"),
             "/history": Fetch(0, "dev", None, None, HISTORY),
             "/history 7": Fetch(0, "dev", None, None, 7),
+            "/history 2h": Fetch(0, "dev", None, None, MAX_HISTORY, age=7_200),
             "/MOTD": Motd(0),
             "/quit": Bye("exit"),
             "/exit": Bye("exit"),
@@ -99,6 +115,59 @@ class CommandTests(SynchronousTestCase):
         for asked in ("0", "-1", "all", "1 2", "²", "1.5", "9" * 5_000):
             self.assertEqual(self.refused(f"/history {asked}"), "ARGUMENT_INVALID", asked[:9])
 
+    def test_ages_of_history(self) -> None:
+        """Minutes, hours and days, of which 30 days are given at most; as many lines as there ever are."""
+        for asked, seconds in (
+            ("1m", 60),
+            ("90M", 5_400),
+            ("2h", 7_200),
+            ("3d", 259_200),
+            ("30d", MAX_AGE),
+            ("31d", MAX_AGE),
+            ("999999999d", MAX_AGE),
+        ):
+            expected = Fetch(0, LOBBY, None, None, MAX_HISTORY, age=seconds)
+            self.assertEqual(parse_command(f"/history {asked}"), expected)
+        for asked in ("0h", "h", "-2h", "2 h", "2hh", "2s", "2w", "1.5h", "２h", "20 2h", "9" * 5_000 + "d"):
+            refusal = self.assertRaises(RequestRejected, parse_command, f"/history {asked}")
+            self.assertEqual(refusal.code, "ARGUMENT_INVALID", asked[:9])
+            self.assertIn("/history 2h", refusal.text)
+
+    def test_whom_something_is_said_to(self) -> None:
+        """A nick as it would be shown; another chat's sign before it is a habit. A room is not needed."""
+        for name in ("Bob", "@Bob", "\uff22ob"):
+            said = parse_command(f"/msg {name} hi", room="")
+            self.assertEqual(said, Say(0, 0, "@Bob", Kind.SAY, "hi"), name)
+
+    def test_nobody_can_be_called_so(self) -> None:
+        """A name that no nick can be is refused at once, with what is wrong with it, and cut short."""
+        for name, why in (
+            ("server", "server is reserved"),
+            ("bob,", "letters, digits"),
+            ("@@bob", "letters, digits"),
+            ("@", "letters, digits"),
+            ("_bob", "begins with"),
+            ("b" * 25, "at most 24"),
+            ("b" * 800, "at most 24"),
+        ):
+            for line in (f"/msg {name} hi", f"/msg {name}", f"/release {name}"):
+                refusal = self.assertRaises(RequestRejected, parse_command, line)
+                self.assertEqual(refusal.code, "NO_SUCH_NICK", line)
+                self.assertTrue(refusal.text.startswith(f"there can be nobody called {name[:32]}: "))
+                self.assertIn(why, refusal.text)
+                self.assertLess(len(refusal.text), 120)
+
+    def test_what_is_released(self) -> None:
+        """One's own nick, or another that one has."""
+        self.assertEqual(parse_command("/release \uff22ob", room=""), Release(0, "Bob"))
+
+    def test_a_code_is_not_said_in_the_chat(self) -> None:
+        """Who types it behind /link is told where it goes, and nobody else sees it."""
+        refusal = self.assertRaises(RequestRejected, parse_command, "/link abcd-efgh-jkmn")
+        self.assertEqual(refusal.code, "ARGUMENT_INVALID")
+        self.assertIn("udpchat --link CODE HOST", refusal.text)
+        self.assertNotIn("abcd", refusal.text)
+
     def test_pages_of_names(self) -> None:
         """What is longer than any nick is none to begin behind."""
         self.assertEqual(parse_command("/names " + "é" * 32), Names(0, LOBBY, "é" * 32))
@@ -108,7 +177,7 @@ class CommandTests(SynchronousTestCase):
         """What is about the current room is refused where there is none, and says how to get one."""
         for line in ("/me waves", "/part", "/names", "/topic", "/topic x", "/history"):
             self.assertEqual(self.refused(line, room=""), "NOT_IN_ROOM", line)
-        for line in ("/join dev", "/part dev", "/list", "/nick rob", "/motd", "/help", "/quit"):
+        for line in ("/join dev", "/part dev", "/list", "/nick rob", "/motd", "/help", "/quit", "/link"):
             parse_command(line, room="")
         refusal = self.assertRaises(RequestRejected, check_current, "")
         self.assertEqual(refusal.text, "you are in no room: /join lobby")
@@ -124,7 +193,14 @@ class CommandTests(SynchronousTestCase):
 
     def test_missing_argument(self) -> None:
         """An error names the missing piece."""
-        for line, example in (("/me", "/me waves"), ("/join", "/join dev"), ("/nick \u200b", "/nick bob")):
+        for line, example in (
+            ("/me", "/me waves"),
+            ("/join", "/join dev"),
+            ("/nick \u200b", "/nick bob"),
+            ("/msg", "/msg bob hello"),
+            ("/msg ann", "/msg ann hello"),
+            ("/msg ann \u200b", "/msg ann hello"),
+        ):
             refusal = self.assertRaises(RequestRejected, parse_command, line)
             self.assertEqual(refusal.code, "ARGUMENT_MISSING")
             self.assertIn(f"Like this: {example}", refusal.text)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RequestRejected
 from chat.messages import (
+    LINK_BYTES,
     LOBBY,
     NAMES_PAGE,
     REASON_BYTES,
@@ -30,17 +33,27 @@ from chat.wire.lines import (
     is_own_voice,
     is_server_talk,
     joined_line,
+    link_line,
     mark,
     names_lines,
     notice,
+    owned_line,
+    released_line,
     render,
     rooms_lines,
+    told_alone_line,
     topic_line,
 )
 
 LONGEST_NICK = "\U00020000" * (NICK_BYTES // 4)
 LONGEST_ROOM = "r" * ROOM_BYTES
+ALONE = "@" + "a" * 26  # a log of direct messages
 MOST = 1_024  # bytes that the oldest clients read, with mark and line end
+
+# As docs/protocol.md has it: a nick begins with a letter or digit and holds no blank and no colon.
+DIRECT_LINE = re.compile(r"([^\W_][^\s:]*) -> you: ")
+NICK_LETTERS = "ab\u05d0\u0301\u00e9-_.019"
+ARROWS = (" -> you: ", "-> you: ", "ann -> you: ", "> you: ")
 
 
 def entry(kind: Kind = Kind.SAY, nick: str = "bob", text: str = "hi", room: str = LOBBY) -> Entry:
@@ -86,12 +99,23 @@ class RenderingTests(SynchronousTestCase):
         """A line of another room than the current one bears that room's name."""
         self.assertEqual(mark(b"bob: hi", "dev"), b"[dev] bob: hi")
 
+    def test_what_is_said_to_one_alone(self) -> None:
+        """Direct messages have one form, in whatever log they are kept, and never a mark with its name."""
+        for room in ("@", ALONE):
+            for kind, line in (
+                (Kind.SAY, b"bob -> you: hi"),
+                (Kind.ME, b"bob -> you: * hi"),
+            ):
+                self.assertEqual(render(entry(kind, room=room)), line)
+                self.assertEqual(mark(line, room), line)
+
     def test_the_longest_lines_fit(self) -> None:
         """With all fields at their limits, a mark and a line end, every line is what old clients can read."""
         room = LONGEST_ROOM
         lines = [render(presence(change, LONGEST_NICK, room, LONGEST_NICK)) for change in Change]
         for kind, size in ((Kind.SAY, TEXT_BYTES), (Kind.ME, TEXT_BYTES), (Kind.TOPIC, TOPIC_BYTES)):
             lines.append(render(entry(kind, LONGEST_NICK, "é" * (size // 2), room)))
+            lines.append(render(entry(kind, LONGEST_NICK, "é" * (size // 2), ALONE)))
         for line in lines:
             self.assertLessEqual(len(mark(line, room)) + 1, MOST)
         names = NamesPage(room, (NameLine(LONGEST_NICK, False, away=True),) * NAMES_PAGE, 5_000, more=True)
@@ -101,6 +125,11 @@ class RenderingTests(SynchronousTestCase):
             *names_lines(names),
             *rooms_lines(rooms),
             topic,
+            owned_line(LONGEST_NICK),
+            released_line(LONGEST_NICK),
+            link_line("é" * (LINK_BYTES // 2)),
+            told_alone_line(LONGEST_NICK, waiting=False),
+            told_alone_line(LONGEST_NICK, waiting=True),
             "é" * (REASON_BYTES // 2),
             "x" * TEXT_BYTES,
         ):
@@ -168,10 +197,45 @@ class VoiceTests(SynchronousTestCase):
             render(presence(change, nick, room)) for change in (Change.JOINED, Change.LEFT, Change.RENAMED)
         ]
         told += [mark(line, room) for line in told]
+        told += [render(entry(kind, nick, text, ALONE)) for kind in (Kind.SAY, Kind.ME)]
         lines = [line.decode(errors="replace") for line in told]
         for line in [*lines, notice(text), NICK_TAKEN, GOING_DOWN]:
             self.assertTrue(is_own_voice(line), line)
             self.assertRaises(RequestRejected, check_nick, line)
+
+    @given(
+        st.text(NICK_LETTERS, min_size=1, max_size=24) | st.from_regex(r"[\w.-]{1,24}", fullmatch=True),
+        st.text() | st.builds("{}{}{}".format, st.sampled_from(ARROWS), st.text(), st.text()),
+        st.text(ROOM_CHARS, min_size=1, max_size=ROOM_BYTES) | st.just(LOBBY),
+    )
+    def test_no_room_speaks_to_one_alone(self, asked: str, text: str, room: str) -> None:
+        """Whatever a member is called and says, no line of a room is a line of a direct message."""
+        try:
+            nick = check_nick(asked).shown
+        except RequestRejected:
+            return
+        text = text.replace("\n", "")
+        told = [render(entry(kind, nick, text, room)) for kind in Kind]
+        told += [render(presence(change, nick, room, new_nick=nick)) for change in Change]
+        told += [mark(line, room) for line in told]
+        lines = [line.decode(errors="replace") for line in told]
+        for line in [*lines, notice(text), NICK_TAKEN, GOING_DOWN]:
+            self.assertIsNone(DIRECT_LINE.match(line), line)
+        for kind in (Kind.SAY, Kind.ME):
+            match = DIRECT_LINE.match(render(entry(kind, nick, text, ALONE)).decode(errors="replace"))
+            self.assertEqual(match and match[1], nick)
+
+    def test_two_servers_and_a_direct_message(self) -> None:
+        """What was said to another server alone makes no member of the first, and puts nobody out.
+
+        It is no server talk, for people do quote it, and it need not be: it is said to members only, and no
+        server becomes a member of another, for the first line that it is told is server talk.
+        """
+        line = render(entry(room=ALONE)).decode()
+        self.assertTrue(is_own_voice(line))
+        self.assertFalse(is_server_talk(line))
+        self.assertTrue(is_server_talk(notice(told_alone_line("bob", waiting=False))))
+        self.assertTrue(is_server_talk(joined_line("bob")))
 
     def test_what_no_person_says(self) -> None:
         """Notices, and the few lines in which a server speaks for itself."""

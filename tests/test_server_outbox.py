@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.messages import LOBBY, Change, Entry, Kind, Presence
@@ -89,6 +90,15 @@ class OutboxTests(SynchronousTestCase):
             assert opened is not None
             told[sealed.addr[1]] = opened[3]
         self.assertEqual(told, dict.fromkeys((1, 2, 3), b"[lobby] ann: hi"))
+
+    def test_what_is_said_to_one_alone(self) -> None:
+        """It bears no mark, has the reader's line end, and comes back to whoever says it to themselves."""
+        alone = structs.replace(HI, room="@" + "a" * 26)
+        for number, line in ((10, b"ann -> you: hi"), (11, b"ann -> you: hi\n")):
+            reader = self.members[number]
+            peer = self.book.members[reader]
+            self.outbox.tell_text(self.book.crowd(alone.room, (reader,)), alone, peer, 0.0)
+            self.assertEqual(self.outbox.take(), [(line, [peer])])
 
     def test_presence_has_no_tail(self) -> None:
         """It is best effort: nobody repeats it."""

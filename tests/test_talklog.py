@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.messages import Bye
+from chat.messages import Bye, Change, Entry, Kind, Presence
 from chat.server.protocol import Settings
+from chat.server.talklog import TalkLog
 from tests.support import Native, Wire
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ class TalkLogTests(SynchronousTestCase):
             [formatEvent(event) for event in self.events if "event" in event],
             ["nat joined from 192.0.2.1:5001", "nat: hi", "nat left: enough"],
         )
+
+    def test_what_is_said_to_one_alone(self) -> None:
+        """Neither the text is in the log nor who said it to whom, nor who reads such a log."""
+        talk = TalkLog(with_text=True)
+        for room in ("@", "@" + "a" * 26):
+            for kind in Kind:
+                talk.published(Entry(room, 8, 1, 0, kind, "eve", verified=True, text="psst"), None)
+            for change in Change:
+                talk.published(Presence(room, "eve", verified=True, change=change, new_nick="eva"), None)
+        self.assertEqual(self.events, [])
 
     def test_without_text(self) -> None:
         """What members say stays out of the log, topics too."""

@@ -25,12 +25,9 @@ from chat.messages import (
     Say,
     Topic,
 )
+from chat.wire.asking import ASKED, COMMAND_SECONDS
 from chat.wire.lines import NICK_TAKEN
-from chat.wire.text import (
-    ASKED,
-    COMMAND_SECONDS,
-    LINES_A_DATAGRAM,
-)
+from chat.wire.text import LINES_A_DATAGRAM
 from tests.text_support import Conversation, say
 
 

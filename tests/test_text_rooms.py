@@ -17,7 +17,7 @@ from chat.messages import (
     Say,
     Topic,
 )
-from chat.wire.text import COMMAND_SECONDS
+from chat.wire.asking import COMMAND_SECONDS
 from tests.text_support import Conversation, joined, say
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from chat.messages import Broadcast, Entry
+from chat.messages import Broadcast, Entry, is_direct
 from chat.server.book import Crowd
 from chat.server.peer import AnyPeer, Peer, ProvenPeer
 from chat.wire.frames import encode_frame
@@ -41,10 +41,15 @@ class Outbox:
         self._proven[peer] = None
 
     def tell_text(self, crowd: Crowd, message: Broadcast, silent: AnyPeer | None, now: float) -> None:
-        """Give the line that tells of `message` to all of its room who speak text, but to `silent`."""
+        """Give the line that tells of `message` to all of its room who speak text, but to `silent`.
+
+        What somebody says to themselves alone they are told all the same: no room shows that it is out.
+        """
         line = render(message) if crowd.plain or crowd.sealed else b""
         if not line:
             return
+        if is_direct(message.room):
+            silent = None
         for line_end, is_marked, peers in crowd.plain:
             told = peers if silent is None else [peer for peer in peers if peer is not silent]
             datagram = (mark(line, message.room) if is_marked else line) + line_end

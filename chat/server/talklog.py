@@ -1,6 +1,7 @@
 """What an operator reads of the talk: who came, who left and why, what was said.
 
-Texts and nicks go in as fields and never as a format.
+Texts and nicks go in as fields and never as a format. What one person says to another alone is not here:
+neither the text nor who said something to whom.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 from chat.hub.effects import Drop
-from chat.messages import LOBBY, Broadcast, Change, Entry, Kind, Presence
+from chat.messages import LOBBY, Broadcast, Change, Entry, Kind, Presence, is_direct
 from chat.server.peer import Peer, show_addr
 
 _SAID = {
@@ -32,7 +33,9 @@ class TalkLog:
         self._with_text = with_text
 
     def published(self, message: Broadcast, author: Peer | None) -> None:
-        """Log an entry or a presence; `author` is the peer that it is about, if it is there."""
+        """Log an entry or a presence of a room; `author` is the peer that it is about, if it is there."""
+        if is_direct(message.room):
+            return
         if isinstance(message, Entry):
             self._said(message)
         elif message.change in _CHANGED and (author is not None or message.change is not Change.LEFT):

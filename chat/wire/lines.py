@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import assert_never
 
-from chat.messages import LOBBY, Broadcast, Change, Entry, Kind, NamesPage, Presence, RoomsPage
+from chat.messages import LOBBY, Broadcast, Change, Entry, Kind, NamesPage, Presence, RoomsPage, is_direct
 
 # The one refusal of a nick: a client of Chat-socket-UDP compares the whole datagram with it.
 NICK_TAKEN = "nama ini sudah diambil"
@@ -68,11 +68,16 @@ def render(message: Broadcast) -> bytes:
 
 
 def mark(line: bytes, room: str) -> bytes:
-    """Give `line` for those to whom `room` is another than the one that they speak in."""
-    return b"[%b] %b" % (room.encode(), line)
+    """Give `line` for those to whom `room` is another than the one that they speak in.
+
+    What was said to one person alone bears no mark: it is in no room.
+    """
+    return line if is_direct(room) else b"[%b] %b" % (room.encode(), line)
 
 
 def _entry_line(entry: Entry) -> str:
+    if is_direct(entry.room):
+        return _direct_line(entry)
     match entry.kind:
         case Kind.SAY:
             return f"{entry.nick}: {entry.text}"
@@ -84,6 +89,17 @@ def _entry_line(entry: Entry) -> str:
             return f"* {entry.nick} took the topic away"
         case _:
             assert_never(entry.kind)
+
+
+def _direct_line(entry: Entry) -> str:
+    """Give the line of what was said to its reader alone.
+
+    Nothing that is said in a room looks like it: the first word of that is no nick (`bob:`, `*`, `[dev]`),
+    and the second word of what the server tells of somebody is no arrow. So an action stands behind the
+    arrow, too: before it, `* bob -> you ...` would be what anybody may do in a room.
+    """
+    sign = "" if entry.kind is Kind.SAY else "* "
+    return f"{entry.nick} -> you: {sign}{entry.text}"
 
 
 def _presence_line(presence: Presence) -> str:
@@ -134,3 +150,23 @@ def rooms_lines(page: RoomsPage) -> list[str]:
 def topic_line(room: str, topic: str) -> str:
     """Give the text of the notice that says what `room` is about."""
     return f"the topic of {room}: {topic}" if topic else f"{room} has no topic"
+
+
+def owned_line(nick: str) -> str:
+    """Give the text of the notice that `nick` belongs to who has it."""
+    return f"{nick} is yours: nobody else can be called so (/release gives it up)"
+
+
+def released_line(nick: str) -> str:
+    """Give the text of the notice that `nick` belongs to nobody any more."""
+    return f"{nick} is not yours any more: anybody may take it when nobody has it"
+
+
+def link_line(code: str) -> str:
+    """Give the text of the notice that says with which code another device comes in."""
+    return f"another device of yours can come in as you, once, within ten minutes: udpchat --link {code}"
+
+
+def told_alone_line(nick: str, *, waiting: bool) -> str:
+    """Give the text of the notice that something was said to `nick` alone, or waits for that."""
+    return f"{nick} is not here: that waits for {nick}" if waiting else f"said to {nick} alone"

@@ -8,11 +8,7 @@ each datagram as it comes).
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from typing import NamedTuple, assert_never
-
-import msgspec
+from typing import assert_never
 
 from chat.commands import Help, check_current, help_lines, is_for, parse_command
 from chat.errors import RemoteProtocolError, RequestRejected
@@ -30,8 +26,6 @@ from chat.messages import (
     Join,
     Joined,
     Kind,
-    Motd,
-    NamesPage,
     Nick,
     Part,
     Pong,
@@ -40,24 +34,20 @@ from chat.messages import (
     Request,
     RoomsPage,
     Say,
-    Topic,
     Welcome,
 )
 from chat.safety import clean_text, is_blank
+from chat.wire.asking import Asking
 from chat.wire.lines import (
     EXIT,
     NICK_TAKEN,
     is_own_voice,
     is_server_talk,
     joined_line,
-    mark,
-    names_lines,
-    notice,
-    render,
     rooms_lines,
-    topic_line,
 )
 from chat.wire.places import Places
+from chat.wire.told import Told
 from chat.wire.visit import ENTER_SECONDS, State, Visit
 
 NC_PROBE = b"X"  # nc -uv sends it five times before anything that was typed
@@ -65,17 +55,6 @@ NC_PROBE = b"X"  # nc -uv sends it five times before anything that was typed
 LINES_A_DATAGRAM = 256  # a paste of 200 lines passes; more would hold up everybody else's
 RAW_LINE = 4_096  # characters of a line before it is cleaned: room for 900 bytes among much that is removed
 REPEAT_SECONDS = 5.0  # in which a newcomer's nick again means that the answer was lost
-NOTICE_SECONDS = 1.0  # between two notices of one kind about a peer's mistakes, or they would be an amplifier
-COMMANDS_AT_ONCE = 5  # answered in five seconds: a person types no faster, and answers are long
-COMMAND_SECONDS = 5.0
-ASKED = 64  # requests whose answers are told apart: as many as wait in the hub for one member
-
-
-class _Asked(NamedTuple):
-    """A request without a reply, and the place that its room had among the peer's (None: it had none)."""
-
-    request: Request
-    place: int | None
 
 
 class TextSession:
@@ -90,26 +69,31 @@ class TextSession:
 
     def __init__(self, member: bytes, idle_timeout: float, sealed_at: float | None = None) -> None:
         self.member = member
-        self.line_end = b""  # b"\n" once the peer has sent one: nc needs it, and old clients would show it
         self._idle_timeout = idle_timeout
         self._asked = ""  # the nick as it was typed
         self._nick = ""  # and as it was given
         self._visit = Visit(idle_timeout, sealed_at)
-        self._id = 0
-        self._n = 0
         self._places = Places()
-        self._motd = ""  # until the joined line is out: a newcomer gets that first
-        self._waiting: dict[int, _Asked] = {}  # by id, at most ASKED
-        self._recalled: set[str] = set()  # rooms of which entries came since the last answer to `/history`
+        self._asking = Asking()
+        self._told = Told()
         self._is_misplaced = False  # a /join was refused: what follows it was not meant for this room
-        self._noticed: dict[str, float] = {}  # when each kind of mistake was last told: half a dozen kinds
-        self._asked_at: deque[float] = deque(maxlen=COMMANDS_AT_ONCE)
-        self._outgoing: list[bytes] = []
 
     @property
     def state(self) -> State:
         """Say where the peer stands."""
         return self._visit.state
+
+    @property
+    def line_end(self) -> bytes:
+        """Give what stands behind each line: b"\\n" once the peer has sent one.
+
+        `nc` needs it, and old clients would show it.
+        """
+        return self._told.line_end
+
+    @line_end.setter
+    def line_end(self, line_end: bytes) -> None:
+        self._told.line_end = line_end
 
     @property
     def room(self) -> str:
@@ -156,30 +140,30 @@ class TextSession:
     def send(self, message: Reply | Entry, now: float) -> None:
         """Queue what a reply looks like in plain text; some say nothing a plain peer needs to hear.
 
-        An entry is one that the peer has asked for; what is said now comes to all of a room at once.
+        An entry is one that the peer has asked for, or one that was said to it alone; what is said in a room
+        now comes to all of that at once.
         """
         match message:
             case Welcome():
                 self._nick = message.nick
-                self._motd = message.motd
+                self._told.welcome(message)
                 self._visit.go("welcome", now)
             case Rejected():
                 self._rejected(message, now)
             case Joined():
-                self._joined(message)
-            case Done():
-                self._done(message)
-            case RoomsPage():
-                self._waiting.pop(message.id, None)
-                self._tell(rooms_lines(message))
+                asked = self._asking.answered(message.id)
+                self._places.entrance = ""
+                self._told.joined(message, was_in=asked is not None and asked.place is not None)
+            case Accepted():
+                self._told.accepted(self._asking.accepted(message.id), waiting=message.waiting)
+            case Done() | Fetched() | RoomsPage():
+                self._answered(message)
             case Entry():
-                self._recall(message)
-            case Fetched():
-                self._recalled_all(message)
+                self._told.entry(message, self.room)
             case Bye():
-                self._queue(message.reason)
-            case Accepted() | Pong() | Delivered():
-                pass  # the line itself comes back; who speaks plain text has no way to ping
+                self._told.put(message.reason.encode())
+            case Pong() | Delivered():
+                pass  # who speaks plain text has no way to ping, and was told where its text is
             case _:
                 assert_never(message)
 
@@ -187,8 +171,7 @@ class TextSession:
         """Give the datagrams that are due, and forget them. A newcomer gets its joined line before them."""
         if self._places.entrance:
             return []
-        outgoing, self._outgoing = self._outgoing, []
-        return outgoing
+        return self._told.take()
 
     def next_timeout(self) -> float | None:
         """Give the time at which `handle_timeout` wants to be called; None: the session can be forgotten."""
@@ -203,11 +186,11 @@ class TextSession:
             self._visit.go("forgotten", now)
             return []
         if self.state is State.STRANGER:
-            self._tell([f"you did not come in within {ENTER_SECONDS:.0f} s"])
+            self._told.notices([f"you did not come in within {ENTER_SECONDS:.0f} s"])
             self._visit.go("silence", now)
             return []
         hint = "" if self._visit.is_sealed else ": say something to come back"
-        self._tell([f"you were silent for {self._idle_timeout:.0f} s and left{hint}"])
+        self._told.notices([f"you were silent for {self._idle_timeout:.0f} s and left{hint}"])
         self._places.entrance = ""
         self._visit.go("silence", now)
         return [Bye(f"silent for {self._idle_timeout:.0f} s")]
@@ -230,7 +213,7 @@ class TextSession:
                 return self._return(line, now)
             case State.MEMBER | State.ENTERING:
                 if line in (self._asked, self._nick) and now - self._visit.since < REPEAT_SECONDS:
-                    self._queue(joined_line(self._nick))  # the first answer was lost
+                    self._told.put(joined_line(self._nick).encode())  # the first answer was lost
                     return []
                 return self._member_line(line, now)
             case State.LEFT:
@@ -260,16 +243,16 @@ class TextSession:
 
     def _member_line(self, line: str, now: float) -> list[Request]:
         if is_server_talk(line) and not self._visit.is_sealed:
-            self._tell(
+            self._told.notices(
                 ["you have left: only servers say such a line, and servers must not talk to each other"]
             )
             self._visit.go("exit", now)
             return [Bye("talks like a server")]
         try:
             if not line.startswith("/"):
-                return [self._say(Kind.SAY, line)]
+                return [self._say(line)]
             if line.startswith("//"):
-                return [self._say(Kind.SAY, line[1:])]
+                return [self._say(line[1:])]
             return self._command(line, now)
         except RequestRejected as refusal:
             self._complain(refusal.code, refusal.text, now)
@@ -281,134 +264,71 @@ class TextSession:
         if isinstance(asked, Bye):
             return self._exit(now)
         if isinstance(asked, Say):
-            return [self._say(asked.kind, asked.text)]
-        if len(self._asked_at) == COMMANDS_AT_ONCE and now - self._asked_at[0] < COMMAND_SECONDS:
-            raise RequestRejected("BUSY", "too many commands at once: wait a moment", COMMAND_SECONDS)
-        self._asked_at.append(now)
+            return [self._asking.say(asked.room, asked.kind, asked.text)]
+        self._asking.take_turn(now)
         if isinstance(asked, Help):
-            self._tell(help_lines(asked.topic))
+            self._told.notices(help_lines(asked.topic))
             return []
         return [self._ask(asked)]
 
-    def _say(self, kind: Kind, text: str) -> Say:
-        size = len(text.encode())
-        if size > TEXT_BYTES:
-            raise RequestRejected(
-                "TEXT_TOO_LONG", f"that line has {size} bytes: at most {TEXT_BYTES} are passed on"
-            )
-        room = check_current(self._places.current)
-        self._id += 1
-        self._n += 1
-        return Say(self._id, self._n, room, kind, text)
+    def _say(self, text: str) -> Say:
+        return self._asking.say(check_current(self._places.current), Kind.SAY, text)
 
     def _hello(self, room: str) -> list[Request]:
         """Begin anew, in one room: nobody answers what was asked before."""
         self._places.begin(room)
-        self._waiting.clear()
+        self._asking.forget()
         return [Hello(PLAIN_VERSION, self.member, self._nick), self._ask(Join(0, room))]
 
     def _ask(self, request: Request) -> Request:
         place = self._places.move(request) if isinstance(request, Join | Part) else None
-        self._id += 1
-        asked = msgspec.structs.replace(request, id=self._id)
-        self._waiting[self._id] = _Asked(asked, place)
-        if len(self._waiting) > ASKED:
-            del self._waiting[next(iter(self._waiting))]
-        return asked
+        return self._asking.ask(request, place)
 
-    def _undo(self, request_id: int) -> None:
-        asked = self._waiting.pop(request_id, None)
-        if asked is not None and isinstance(asked.request, Join | Part):
-            self._places.undo(asked.request, asked.place)
-
-    # --- what the peer is told
+    # --- replies
 
     def _refuse(self, refusal: Rejected, now: float) -> None:
         self._visit.go("refused", now)
         self._places.entrance = ""
-        self._outgoing.clear()  # whatever the rest of its datagram called for: one answer and nothing more
+        self._told.take()  # whatever the rest of its datagram called for: one answer and nothing more
         if refusal.code.startswith("NICK"):
             # To the letter, never with a line end: a client compares the datagram. In a channel none does,
             # and there it would be one line with the next.
-            self._outgoing.append(NICK_TAKEN.encode() + (self.line_end if self._visit.is_sealed else b""))
+            self._told.put(NICK_TAKEN.encode(), None if self._visit.is_sealed else b"")
         else:
-            self._tell([refusal.text])
+            self._told.notices([refusal.text])
 
     def _rejected(self, refusal: Rejected, now: float) -> None:
         if not refusal.id:
             self._refuse(refusal, now)
             return
-        self._undo(refusal.id)
+        asked = self._asking.answered(refusal.id)
+        if asked is not None and isinstance(asked.request, Join | Part):
+            self._places.undo(asked.request, asked.place)
         self._places.entrance = ""
-        self._tell_motd()
-        self._tell([refusal.text])
+        self._told.notices([refusal.text])
 
-    def _recall(self, entry: Entry) -> None:
-        self._recalled.add(entry.room)
-        line = render(entry)
-        self._put(line if entry.room == self.room else mark(line, entry.room))
-
-    def _recalled_all(self, fetched: Fetched) -> None:
-        self._waiting.pop(fetched.id, None)
-        if fetched.room not in self._recalled:
-            self._tell([f"nothing has been said in {fetched.room}"])
-        self._recalled.discard(fetched.room)
-
-    def _joined(self, joined: Joined) -> None:
-        asked = self._waiting.pop(joined.id, None)
-        self._places.entrance = ""
-        self._tell_motd()
-        if asked is not None and asked.place is not None:  # it was in: nobody is told of it
-            self._tell([f"you are in {joined.room}"])
-        if joined.topic:
-            self._tell([topic_line(joined.room, joined.topic)])
-
-    def _done(self, done: Done) -> None:
-        asked = self._waiting.pop(done.id, None)
-        request, result = None if asked is None else asked.request, done.result
-        if isinstance(result, NamesPage):
-            self._tell(names_lines(result))
-            return
-        match request:
-            case Nick():
-                self._renamed(result)
-            case Part():
-                current = self._places.current
-                place = f"you are in {current}" if current else "you are in no room"
-                was_in = asked is not None and asked.place is not None
-                left = f"you have left {request.room}" if was_in else f"you are not in {request.room}"
-                self._tell([f"{left}: {place}"])
-            case Topic(text=None):
-                self._tell([topic_line(request.room, result)])
-            case Motd():
-                self._tell(result.splitlines() or ["there is no message of the day"])
+    def _answered(self, reply: Done | Fetched | RoomsPage) -> None:
+        asked = self._asking.answered(reply.id)
+        match reply:
+            case Fetched():
+                self._told.fetched(reply, asked)
+            case RoomsPage():
+                self._told.notices(rooms_lines(reply))
+            case Done(result=str(nick)) if asked is not None and isinstance(asked.request, Nick):
+                self._renamed(nick)
+            case Done():
+                self._told.done(reply.result, asked, self._places.current)
             case _:
-                pass  # a new topic is told to the room; or nobody waits for this any more
+                assert_never(reply)
 
     def _renamed(self, nick: str) -> None:
         if nick == self._nick:
-            self._tell([f"you are {nick} already"])
+            self._told.notices([f"you are {nick} already"])
         elif not self._places.current:  # where nobody is told of it
-            self._tell([f"you are {nick} now"])
+            self._told.notices([f"you are {nick} now"])
         self._asked = self._nick = nick
 
     def _complain(self, code: str, text: str, now: float) -> None:
-        """Tell a member of its mistake, and say each kind of it once a second at most."""
-        last = self._noticed.get(code, float("-inf"))
-        if self.state is not State.STRANGER and now - last >= NOTICE_SECONDS:
-            self._noticed[code] = now
-            self._tell([text])
-
-    def _tell(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self._queue(notice(line))
-
-    def _tell_motd(self) -> None:
-        motd, self._motd = self._motd, ""
-        self._tell(motd.splitlines())
-
-    def _queue(self, line: str) -> None:
-        self._put(line.encode())
-
-    def _put(self, line: bytes) -> None:
-        self._outgoing.append(line + self.line_end)
+        """Tell a member of its mistake."""
+        if self.state is not State.STRANGER:
+            self._told.mistake(code, text, now)
