@@ -1,4 +1,4 @@
-"""What members ask that changes nothing: answered at once, or as soon as the store has read it.
+"""What members ask that takes no turn: answered at once, or as soon as the store has read it.
 
 Who may read what is decided here, when it is asked, and again when the store has answered.
 """

@@ -22,9 +22,11 @@ from chat.messages import (
     Hello,
     Join,
     Joined,
+    Link,
     Nick,
     Part,
     Rejected,
+    Release,
     Reply,
     Request,
     Rooms,
@@ -172,7 +174,7 @@ class ServerSession:
         if self.state not in (State.ENTERING, State.OPEN):
             return False  # it overtook the Hello: it will be repeated
         match request:
-            case Say() | Join() | Part() | Nick() | Topic(text=str()):
+            case Say() | Join() | Part() | Nick() | Release() | Link() | Topic(text=str()):
                 return self._is_new(request.id, now)
             case Bye():
                 self._go("end")
