@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail
@@ -50,10 +50,12 @@ class MemoryPort:
         """Note that it is."""
         self.is_held = False
 
-    def send(self, datagram: bytes, peers: Iterable[Peer], now: float) -> list[tuple[Peer, OSError]]:
-        """Keep `datagram` once for each peer, and give those that a test wants to fail."""
+    def send(
+        self, datagrams: Sequence[bytes], peers: Sequence[Peer], now: float
+    ) -> list[tuple[Peer, OSError]]:
+        """Keep each datagram, and give those that a test wants to fail."""
         failed = []
-        for peer in peers:
+        for datagram, peer in zip(datagrams, peers, strict=True):
             error = self.every_error or self.errors.get(peer.addr)
             if error is not None:
                 peer.failing_since = now if peer.failing_since is None else peer.failing_since

@@ -115,7 +115,7 @@ class PortTests(TestCase):
         """Answer whoever sent the last datagram; give the recipient that this took."""
         addr = recorder.senders[-1]
         answered = peer(addr, port.reply_source(addr, recorder.spoken_to[-1]))
-        self.assertEqual(port.send(b"answer", [answered], 0.0), [])
+        self.assertEqual(port.send([b"answer"] * 1, [answered], 0.0), [])
         return answered
 
     def test_at_most_64_datagrams_a_turn(self) -> None:
@@ -223,7 +223,7 @@ class PortTests(TestCase):
         no_port, broadcast, family = (
             peer(("127.0.0.1", 0)), peer(("255.255.255.255", 9)), peer(("::1", 9))
         )  # fmt: skip
-        failed = port.send(b"line", [first, no_port, broadcast, family, last], 0.0)
+        failed = port.send([b"line"] * 5, [first, no_port, broadcast, family, last], 0.0)
         self.assertEqual([client.recv(100) for client in clients], [b"line", b"line"])
         self.assertEqual([failing for failing, _ in failed], [no_port, broadcast, family])
         self.assertEqual([error.errno for _, error in failed[:2]], [errno.EINVAL, errno.EACCES])
@@ -236,7 +236,7 @@ class PortTests(TestCase):
         port.doRead()
         answered = self.answer(port, recorder)
         hopeless = peer(("127.0.0.1", 0), answered.source)
-        ((failing, error),) = port.send(b"line", [hopeless, answered], 0.0)
+        ((failing, error),) = port.send([b"line"] * 2, [hopeless, answered], 0.0)
         self.assertIs(failing, hopeless)
         self.assertEqual(error.errno, errno.EINVAL)
         self.assertEqual([client.recv(100), client.recv(100)], [b"answer", b"line"])
@@ -246,7 +246,7 @@ class PortTests(TestCase):
         port, _, number = self.listen("127.0.0.1")
         well = peer(self.client(("127.0.0.1", number)).getsockname(), failing_since=1.0)
         ill = peer(("127.0.0.1", 0), failing_since=1.0)
-        port.send(b"line", [well, ill], 0.0)
+        port.send([b"line"] * 2, [well, ill], 0.0)
         self.assertEqual([well.failing_since, ill.failing_since], [None, 1.0])
 
     def test_a_port_knows_itself(self) -> None:
@@ -296,7 +296,7 @@ class PortTests(TestCase):
         port, recorder, number = self.listen("127.0.0.1")
         client = self.client(("127.0.0.1", number))
         crowd = [peer(("127.0.0.1", 0))] * WRITES_A_TURN  # nobody can be sent anything at port 0
-        recorder.at_each = lambda: port.send(b"line", crowd, 0.0)
+        recorder.at_each = lambda: port.send([b"line"] * len(crowd), crowd, 0.0)
         for _ in range(3):
             client.send(b"paste")
         port.doRead()
@@ -317,7 +317,7 @@ class PortTests(TestCase):
 
         def turn_ended() -> None:
             if recorder.datagrams == [b"first"]:
-                port.send(b"line", crowd, 0.0)
+                port.send([b"line"] * len(crowd), crowd, 0.0)
                 client.send(b"second")
             elif not second.called:
                 second.callback(None)
@@ -332,7 +332,7 @@ class PortTests(TestCase):
         """A port that is closed while it rests does not wake up any more."""
         port, recorder, number = self.listen("127.0.0.1")
         client = self.client(("127.0.0.1", number))
-        recorder.at_turns_end = lambda: port.send(b"line", [peer(client.getsockname())] * 100, 0.0)
+        recorder.at_turns_end = lambda: port.send([b"line"] * 100, [peer(client.getsockname())] * 100, 0.0)
         client.send(b"first")
         clock = IReactorTime(real_reactor())
         timers = clock.getDelayedCalls()
@@ -365,7 +365,7 @@ class RestTests(SynchronousTestCase):
     def turn(self, writes: int, waiting: int = 1) -> None:
         """Let a turn begin with `waiting` datagrams and write `writes` at its end."""
         crowd = [peer(self.client.getsockname())] * writes
-        self.recorder.at_turns_end = lambda: self.port.send(b"line", crowd, 0.0)
+        self.recorder.at_turns_end = lambda: self.port.send([b"line"] * len(crowd), crowd, 0.0)
         for _ in range(waiting):
             self.client.send(b"question")
         self.port.doRead()

@@ -20,7 +20,7 @@ from chat.hub.house import House
 from chat.hub.looks import Looks
 from chat.hub.members import UNKNOWN, Member, Turn, is_of
 from chat.hub.notebook import Notebook
-from chat.hub.owners import log_name
+from chat.hub.owners import log_name, no_key
 from chat.hub.pages import beginning
 from chat.hub.replies import draft_of, no_such_nick, not_in, rejected, repeated, reply_to, store_failed
 from chat.hub.roll import Roll
@@ -167,7 +167,7 @@ class Hub:
                 if commit.last == UNKNOWN:
                     member.refuse(commit.draft.n)
                     room = commit.draft.room
-                    refusal = no_such_nick("such nick") if is_direct(room) else not_in(room)
+                    refusal = no_such_nick(room[1:]) if is_direct(room) else not_in(room)
                     answer = rejected(member.finish(commit), refusal)
                     return reply_to(member, answer) + self._go_on(member)
                 return self._commit(member, commit.draft)
@@ -235,7 +235,7 @@ class Hub:
 
     def _link(self, code: str, key: bytes | None, now: float) -> None:
         if key is None:
-            raise RequestRejected("NO_KEY", "only a client with a key can be linked")
+            raise no_key()
         log = self._house.get(log_name(self._roll.owners.account(key)))
         if log is not None and log.head > self._direct.seen(log.name, log.head):
             raise RequestRejected(

@@ -12,6 +12,7 @@ from chat.hub.direct import Direct
 from chat.hub.effects import Effect, Read, Send
 from chat.hub.house import House
 from chat.hub.members import Member
+from chat.hub.owners import no_key
 from chat.hub.pages import beginning, fetched_entries, names_page, rooms_page
 from chat.hub.replies import reply_to, store_failed
 from chat.hub.roll import Roll
@@ -127,7 +128,7 @@ class Looks:
                 return reply_to(member, Done(request.id, self._roll.owners.release(nick, member.account)))
             case Link():
                 if member.account is None:
-                    raise RequestRejected("NO_KEY", "only who came with a key can link another")
+                    raise no_key()
                 return reply_to(
                     member, Done(request.id, self._roll.owners.offer(member.account, self._roll.now))
                 )

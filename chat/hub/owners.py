@@ -38,6 +38,13 @@ def log_name(account: bytes | None) -> str:
     return DIRECT + b32encode(account[:_NAME_BYTES]).decode().rstrip("=").lower()
 
 
+def no_key() -> RequestRejected:
+    """Give the refusal of what only somebody with a key may ask."""
+    return RequestRejected(
+        "NO_KEY", "nicks belong to keys, and you came without one: udpchat has one for you"
+    )
+
+
 class _Code(NamedTuple):
     """A code that was given out for an account; `key` has used it (None: nobody yet)."""
 
@@ -105,6 +112,8 @@ class Owners:
 
     def release(self, nick: str, account: bytes | None) -> str:
         """Let the nick with this key be nobody's, and give it as it was shown."""
+        if account is None:
+            raise no_key()
         owner = self._owners.get(nick)
         if owner is None or owner.account != account:
             raise RequestRejected("NOT_YOURS", "that nick does not belong to you")

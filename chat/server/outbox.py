@@ -7,7 +7,7 @@ of both here stands only that they have some.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from chat.messages import Broadcast, Entry, is_direct
 from chat.server.book import Crowd
@@ -26,14 +26,16 @@ class Outbox:
 
     def __init__(self) -> None:
         self.queued = 0
-        self._datagrams: list[tuple[bytes, Sequence[Peer]]] = []
+        self._datagrams: list[bytes] = []
+        self._peers: list[Peer] = []  # whom each of them goes to
         self._proven: dict[ProvenPeer, None] = {}
         self._tails = Tails()
 
     def put(self, datagrams: Iterable[bytes], peer: Peer) -> None:
         """Queue datagrams for one peer."""
         for datagram in datagrams:
-            self._datagrams.append((datagram, (peer,)))
+            self._datagrams.append(datagram)
+            self._peers.append(peer)
             self.queued += 1
 
     def look_after(self, peer: ProvenPeer) -> None:
@@ -53,7 +55,8 @@ class Outbox:
         for line_end, is_marked, peers in crowd.plain:
             told = peers if silent is None else [peer for peer in peers if peer is not silent]
             datagram = (mark(line, message.room) if is_marked else line) + line_end
-            self._datagrams.append((datagram, told))
+            self._datagrams += [datagram] * len(told)
+            self._peers += told
             self.queued += len(told)
         for line_end, is_marked, proven in crowd.sealed:
             plaintext = (mark(line, message.room) if is_marked else line) + line_end
@@ -94,8 +97,9 @@ class Outbox:
         """Give one of the peers to look after, and forget it; None: there is none."""
         return self._proven.popitem()[0] if self._proven else None
 
-    def take(self) -> list[tuple[bytes, Sequence[Peer]]]:
-        """Give the datagrams in their order, each with those that it goes to, and forget them."""
-        datagrams, self._datagrams = self._datagrams, []
+    def take(self) -> tuple[list[bytes], list[Peer]]:
+        """Give the datagrams in their order and, at the same places, whom they go to; and forget them."""
+        taken = self._datagrams, self._peers
+        self._datagrams, self._peers = [], []
         self.queued = 0
-        return datagrams
+        return taken

@@ -79,10 +79,11 @@ class Listener(Protocol):
 class Peer:
     """An address that can be written to: how datagrams leave for it, and since when all writes failed."""
 
-    __slots__ = ("addr", "failing_since", "form", "seat", "source", "spoken_to")
+    __slots__ = ("addr", "failing_since", "form", "name", "seat", "source", "spoken_to")
 
     def __init__(self, addr: Addr) -> None:
         self.addr = addr
+        self.name = b""  # the address as the kernel reads it, once it was needed
         self.spoken_to = b""  # the address of ours that it speaks to, as the port gives it
         # What makes answers leave from there, where that takes anything.
         self.source: list[ControlMessage] = []

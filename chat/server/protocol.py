@@ -413,13 +413,10 @@ class ChatServer(DatagramProtocol):
             now = self._now()
             while (proven := self._outbox.next_proven()) is not None:
                 self._look_after_channel(proven, now)
-            outbox = self._outbox.take()
-            if not outbox:
+            datagrams, peers = self._outbox.take()
+            if not datagrams:
                 break
-            failed: list[tuple[Peer, OSError]] = []
-            for datagram, peers in outbox:
-                failed += self.transport.send(datagram, peers, now)
-            for peer, error in failed:
+            for peer, error in self.transport.send(datagrams, peers, now):
                 self._write_failed(peer, error, now)
 
     def _write_failed(self, peer: Peer, error: OSError, now: float) -> None:

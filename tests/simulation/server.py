@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from twisted.internet.interfaces import IReactorTime
@@ -34,11 +34,16 @@ class Port:
         self._world = world
         self._readers: dict[Addr, tuple[Peer, PlainReader]] = {}
 
-    def send(self, datagram: bytes, peers: Iterable[Peer], now: float) -> list[tuple[Peer, OSError]]:  # noqa: ARG002
-        """Put `datagram` on the network once for each peer."""
-        is_plain = datagram[0] != NATIVE_FIRST
-        found = RELAYED.fullmatch(datagram.decode().rstrip("\n")) if is_plain else None
-        for peer in peers:
+    def send(
+        self,
+        datagrams: Sequence[bytes],
+        peers: Sequence[Peer],
+        now: float,  # noqa: ARG002
+    ) -> list[tuple[Peer, OSError]]:
+        """Put each datagram on the network."""
+        for datagram, peer in zip(datagrams, peers, strict=True):
+            is_plain = datagram[0] != NATIVE_FIRST
+            found = RELAYED.fullmatch(datagram.decode().rstrip("\n")) if is_plain else None
             if found:
                 self._reader(peer).sent(found[1])
             self._world.network.send(SERVER, (peer.addr[0], peer.addr[1]), datagram)
