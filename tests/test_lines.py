@@ -102,12 +102,9 @@ class RenderingTests(SynchronousTestCase):
     def test_what_is_said_to_one_alone(self) -> None:
         """Direct messages have one form, in whatever log they are kept, and never a mark with its name."""
         for room in ("@", ALONE):
-            for kind, line in (
-                (Kind.SAY, b"bob -> you: hi"),
-                (Kind.ME, b"bob -> you: * hi"),
-            ):
-                self.assertEqual(render(entry(kind, room=room)), line)
-                self.assertEqual(mark(line, room), line)
+            line = render(entry(room=room))
+            self.assertEqual(line, b"bob -> you: hi")
+            self.assertEqual(mark(line, room), line)
 
     def test_the_longest_lines_fit(self) -> None:
         """With all fields at their limits, a mark and a line end, every line is what old clients can read."""
@@ -197,7 +194,7 @@ class VoiceTests(SynchronousTestCase):
             render(presence(change, nick, room)) for change in (Change.JOINED, Change.LEFT, Change.RENAMED)
         ]
         told += [mark(line, room) for line in told]
-        told += [render(entry(kind, nick, text, ALONE)) for kind in (Kind.SAY, Kind.ME)]
+        told += [render(entry(Kind.SAY, nick, text, ALONE))]
         lines = [line.decode(errors="replace") for line in told]
         for line in [*lines, notice(text), NICK_TAKEN, GOING_DOWN]:
             self.assertTrue(is_own_voice(line), line)
@@ -221,9 +218,8 @@ class VoiceTests(SynchronousTestCase):
         lines = [line.decode(errors="replace") for line in told]
         for line in [*lines, notice(text), NICK_TAKEN, GOING_DOWN]:
             self.assertIsNone(DIRECT_LINE.match(line), line)
-        for kind in (Kind.SAY, Kind.ME):
-            match = DIRECT_LINE.match(render(entry(kind, nick, text, ALONE)).decode(errors="replace"))
-            self.assertEqual(match and match[1], nick)
+        match = DIRECT_LINE.match(render(entry(Kind.SAY, nick, text, ALONE)).decode(errors="replace"))
+        self.assertEqual(match and match[1], nick)
 
     def test_two_servers_and_a_direct_message(self) -> None:
         """What was said to another server alone makes no member of the first, and puts nobody out.

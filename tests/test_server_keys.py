@@ -106,7 +106,7 @@ class KeyTests(ServerTests):
         nat = Native(self.wire, NAT, "nat", key=KEY)
         sealed = Sealed(self.wire, NED, key=KEY)
         sealed.say(b"nat")
-        self.assertEqual(sealed.take(), [b"nat has joined the chat"])
+        self.assertEqual(sealed.take()[:1], [b"nat has joined the chat"])
         told = nat.take_all()
         self.assertEqual(only(Bye, told), [Bye(REPLACED)])
         self.assertEqual([shown.change for shown in only(Presence, told)], [])

@@ -77,7 +77,7 @@ def mark(line: bytes, room: str) -> bytes:
 
 def _entry_line(entry: Entry) -> str:
     if is_direct(entry.room):
-        return _direct_line(entry)
+        return alone_line(entry.nick, entry.text)
     match entry.kind:
         case Kind.SAY:
             return f"{entry.nick}: {entry.text}"
@@ -91,15 +91,14 @@ def _entry_line(entry: Entry) -> str:
             assert_never(entry.kind)
 
 
-def _direct_line(entry: Entry) -> str:
-    """Give the line of what was said to its reader alone.
+def alone_line(nick: str, text: str) -> str:
+    """Give the line of what `nick` has said to its reader alone.
 
     Nothing that is said in a room looks like it: the first word of that is no nick (`bob:`, `*`, `[dev]`),
-    and the second word of what the server tells of somebody is no arrow. So an action stands behind the
-    arrow, too: before it, `* bob -> you ...` would be what anybody may do in a room.
+    and the second word of what the server tells of somebody is no arrow. Actions have no such line, for
+    anybody may do in a room what reads `* bob -> you ...`.
     """
-    sign = "" if entry.kind is Kind.SAY else "* "
-    return f"{entry.nick} -> you: {sign}{entry.text}"
+    return f"{nick} -> you: {text}"
 
 
 def _presence_line(presence: Presence) -> str:
