@@ -6,12 +6,15 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chat.errors import RemoteProtocolError
 from chat.messages import (
     LOBBY,
     PLAIN_VERSION,
+    Accepted,
     Bye,
+    Delivered,
     Done,
     Entry,
     Fetch,
@@ -25,6 +28,7 @@ from chat.messages import (
     Nick,
     Part,
     Rejected,
+    Release,
     Reply,
     Request,
     RoomLine,
@@ -41,14 +45,16 @@ from tests.text_support import CLIENT, IDLE, Conversation, enters, joined, say
 # What people type, beside what they say.
 TYPED = [
     b"exit", b"bob\n", b"X", b"a\nb", b"/names", b"/join dev", b"/join ops\nhi\n", b"/part", b"/part ops",
-    b"/history", b"/topic", b"/nick rob", b"/motd", b"/list", b"/help", b"/help join",
+    b"/history", b"/topic", b"/nick rob", b"/motd", b"/list", b"/help", b"/help join", b"/msg",
+    b"/history 2h", b"/msg bob hi", b"/msg \xf0\xa0\x80\x80 hi\n/m bob hi\n/msg server hi", b"/release",
+    b"/release bob", b"/link",
 ]  # fmt: skip
 
 
 def answers(request: Request, random: Random) -> list[Reply | Entry]:
     """Give what a hub may say to `request`, each field at its limit where that makes lines long."""
     if isinstance(request, Hello):
-        return [Welcome("udpchat", request.nick, "welcome " * 20)]
+        return [Welcome("udpchat", request.nick, "welcome " * 20, is_owned=random.random() < 0.5)]
     if isinstance(request, Bye):
         return []
     if random.random() < 0.2:
@@ -69,8 +75,11 @@ def answers(request: Request, random: Random) -> list[Reply | Entry]:
                     request.id, NamesPage("r" * 32, (NameLine("é" * 24, False, True),) * 16, 5_000, more=True)
                 )
             ]
-        case Nick():
-            return [Done(request.id, request.nick)]
+        case Nick() | Release():
+            return [Done(request.id, request.nick or "\U00020000" * 16)]
+        case Say():
+            alone = structs.replace(entry, room="@" + "a" * 26, kind=Kind.SAY)
+            return [alone, Accepted(request.id, request.n, 9, waiting=random.random() < 0.5), Delivered(9)]
         case _:
             return [Done(request.id, "é" * 150)]
 

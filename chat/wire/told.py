@@ -83,7 +83,7 @@ class Told:
 
     def entry(self, entry: Entry, current: str) -> None:
         """Tell of an entry that was asked for, or was said to this peer alone; `current` is its room."""
-        if not is_direct(entry.room):
+        if not is_direct(entry.room):  # which nobody asks for, so it would stay in there
             self._recalled.add(entry.room)
         line = render(entry)
         self.put(line if entry.room == current else mark(line, entry.room))
