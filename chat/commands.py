@@ -38,7 +38,7 @@ MAX_AGE = 30 * 86_400  # seconds that `/history` looks back: a nick that nobody 
 NO_TOPIC = "-"  # in place of a topic: there shall be none
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
-_AGE = re.compile(r"([1-9][0-9]{0,8})([mhd])", re.IGNORECASE | re.ASCII)
+_AGE = re.compile(r"([1-9][0-9]{0,8})([mhd])", re.IGNORECASE)
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 
 
