@@ -79,7 +79,7 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(self.received(reader)[:100], datagrams[:100])
 
     def test_failures(self) -> None:
-        """One that cannot be written is named by its place, wherever it stands, and all others are written."""
+        """What cannot be written is named by its place, wherever it stands, and all else is written."""
         batch, reader = self.batch(), self.bound()
         well = pack_name(reader.getsockname())
         no_port, broadcast = pack_name(("127.0.0.1", 0)), pack_name(("255.255.255.255", 9))

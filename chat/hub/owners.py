@@ -41,7 +41,7 @@ def log_name(account: bytes | None) -> str:
 def no_key() -> RequestRejected:
     """Give the refusal of what only somebody with a key may ask."""
     return RequestRejected(
-        "NO_KEY", "nicks belong to keys, and you came without one: udpchat has one for you"
+        "NO_KEY", "that takes a key, and you came without one: udpchat has one for you"
     )
 
 
