@@ -50,16 +50,29 @@ class Seat(msgspec.Struct, frozen=True, array_like=True):
 class Lodging(msgspec.Struct, frozen=True, array_like=True):
     """Where a plain member speaks from, by its name in the hub, and what its session knows of it.
 
-    `addr` is as recvfrom gives it, `spoken_to` the address of ours that it speaks to, as the port gives it;
-    `asked` is the nick as it was typed, `room` the one that it speaks in, `heard` seconds since 1970.
+    `host` and `numbers` (port; for IPv6 also flow info and scope) are what recvfrom gives, `spoken_to` is the
+    address of ours that it speaks to, as the port gives it; `asked` is the nick as it was typed, `room` the
+    one that it speaks in, `heard` seconds since 1970.
     """
 
-    addr: tuple[str, int] | tuple[str, int, int, int]
+    host: str
+    numbers: tuple[int, ...]
     spoken_to: bytes
     line_end: bytes
     asked: str
     room: str
     heard: int
+
+    def __post_init__(self) -> None:
+        """Refuse what is no address."""
+        if len(self.numbers) not in (1, 3):
+            raise ValueError(f"no address has {len(self.numbers)} numbers")
+
+    @property
+    def addr(self) -> tuple[str, int] | tuple[str, int, int, int]:
+        """Give the address as sockets take it."""
+        port, *more = self.numbers
+        return (self.host, port, *more) if more else (self.host, port)  # type: ignore[return-value]
 
 
 Memo = Owner | Device | Reader | Seat | Lodging

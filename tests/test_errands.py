@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,8 +25,8 @@ class ErrandsTests(SynchronousTestCase):
         """Let both come in."""
         self.hub, self.rings = Hub(), 0
         faults = FaultLog(Logger(), lambda: 0.0)
-        self.errands = Errands(self.hub, store, faults, self.ring)
-        self.assertIsNone(self.successResultOf(self.errands.begin()))
+        self.errands = Errands(self.hub, store, faults, Clock(), self.ring)
+        self.found = self.successResultOf(self.errands.begin())
         for nick, client in (("ann", ANN), ("bob", BOB)):
             self.hub.apply(client, hello(nick, client), START)
             self.hub.apply(client, Join(1, LOBBY), START)

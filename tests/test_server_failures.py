@@ -9,7 +9,9 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
-from chat.server.protocol import UNREACHABLE_SECONDS
+from chat.hub.hub import Hub
+from chat.memos import Memos
+from chat.server.reach import UNREACHABLE_SECONDS
 from chat.store.memory import MemoryStore
 from chat.stored import Heads
 from tests.support import ANN, BOB, EVE, NAT, START, BrokenStore, Native, ServerTests, SlowStore, Wire, texts
@@ -37,6 +39,14 @@ class UnreadableStore(MemoryStore):
     def heads(self) -> Deferred[Heads]:
         """Fail."""
         return fail(StoreError("not a database"))
+
+
+class BrokenHub(Hub):
+    """A hub that cannot take back who was in."""
+
+    def recall(self, memos: Memos, now: float, at: float) -> None:  # noqa: ARG002
+        """Fail."""
+        raise ZeroDivisionError("a bug")
 
 
 class UnreachableTests(ServerTests):
@@ -155,12 +165,31 @@ class BeginningTests(SynchronousTestCase):
         self.assertEqual(after.take(ANN), [b"ann: said before"])
 
     def test_a_store_that_cannot_be_read(self) -> None:
-        """It is logged, and nobody is served: what they said could not be kept."""
+        """Nobody is served, as what they said could not be kept; whoever started the server hears why."""
         wire = Wire(store=UnreadableStore(lambda: START))
         wire.send(ANN, b"ann")
         wire.clock.advance(5)
         self.assertEqual(wire.port.written, [])
-        self.assertEqual(len(self.flushLoggedErrors(StoreError)), 1)
+        self.assertEqual(
+            self.failureResultOf(wire.server.begun, StoreError).getErrorMessage(), "not a database"
+        )
+
+    def test_a_memo_that_cannot_be_read(self) -> None:
+        """It is the same: who begins anew over what is remembered gives nicks away."""
+        store = MemoryStore(lambda: START)
+        store.remember({"owner:ann": b"rubbish"})
+        wire = Wire(store=store)
+        wire.send(ANN, b"ann")
+        self.assertEqual(wire.port.written, [])
+        self.assertIn("owner:ann", self.failureResultOf(wire.server.begun, StoreError).getErrorMessage())
+
+    def test_a_bug_at_the_beginning(self) -> None:
+        """It is logged with its traceback, and nobody is served."""
+        wire = Wire(hub=BrokenHub())
+        wire.send(ANN, b"ann")
+        self.assertEqual(wire.port.written, [])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.failureResultOf(wire.server.begun, ZeroDivisionError)
 
 
 class StoreTests(SynchronousTestCase):

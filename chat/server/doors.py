@@ -7,8 +7,10 @@ is open to everybody. Its law: what cannot be a DTLS record never gets there, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from chat.errors import RemoteProtocolError
+from chat.messages import Request
 from chat.server.limits import FaultLog, is_trusted
 from chat.server.peer import Addr, AnyPeer, Listener, PlainPeer, ProvenPeer
 from chat.wire.server_session import ServerSession
@@ -43,14 +45,16 @@ class Doors:
 
     def admits_plain(self, addr: Addr) -> bool:
         """Say whether a stranger's plain datagram is taken, and log why not."""
-        if self._plain == "off":
-            why = "ignored: the plain door is closed (--plain off)"
-        elif self._plain == "trusted" and not is_trusted(addr[0]):
-            why = "ignored: not from a trusted network (--plain trusted)"
-        else:
+        if self.is_open_to(addr):
             return True
-        self._faults.note("a plain datagram", addr, why)
+        closed, far = "the plain door is closed (--plain off)", "not from a trusted network (--plain trusted)"
+        why = closed if self._plain == "off" else far
+        self._faults.note("a plain datagram", addr, f"ignored: {why}")
         return False
+
+    def is_open_to(self, addr: Addr) -> bool:
+        """Say whether somebody at `addr` may be a plain member."""
+        return self._plain == "all" or (self._plain == "trusted" and is_trusted(addr[0]))
 
     def is_knock(self, peer: AnyPeer, datagram: bytes, now: float) -> bool:
         """Say whether a datagram from a known address is for the native door, as a stranger's would be.
@@ -73,9 +77,19 @@ class Doors:
         answers = self._listener.datagrams_to_send(now)
         return None if channel is None else ProvenPeer(addr, channel, now), answers
 
-    def meet(self, addr: Addr) -> PlainPeer:
-        """Give the peer that a stranger at the plain door is."""
-        return PlainPeer(addr, TextSession(self._random(_MEMBER_BYTES), self._idle_timeout))
+    def meet(self, addr: Addr, member: bytes = b"") -> PlainPeer:
+        """Give the peer that a stranger at the plain door is, or `member`, who was in before a restart."""
+        return PlainPeer(addr, TextSession(member or self._random(_MEMBER_BYTES), self._idle_timeout))
+
+    def hear(self, peer: AnyPeer, plaintexts: Iterable[bytes], now: float) -> list[Request]:
+        """Give what a peer asks for. What no peer may say costs the rest of its datagram, and is counted."""
+        requests: list[Request] = []
+        try:
+            for plaintext in plaintexts:
+                requests += self.listen(peer, plaintext, now).receive_datagram(plaintext, now)
+        except RemoteProtocolError as fault:
+            self._faults.note("a bad datagram", peer.addr, str(fault))
+        return requests
 
     def listen(self, peer: AnyPeer, word: bytes, now: float) -> ServerSession | TextSession:
         """Give the session that hears what a peer says; behind a channel the first word decides which.

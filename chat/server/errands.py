@@ -8,18 +8,21 @@ begins another, and the same road is taken whichever store it is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chat.errors import StoreError
 from chat.hub.effects import Commit, Effect, Read
 from chat.hub.hub import Hub
+from chat.memos import Memo, Memos, decode_memos
 from chat.server.limits import FaultLog
+from chat.server.memory import Memory
 from chat.store.interface import Store
 from chat.stored import Fact, Heads
 
@@ -27,19 +30,40 @@ _Token = TypeVar("_Token", bytes, int)
 _Answer = TypeVar("_Answer")
 
 
-class Errands:
-    """Carries between `hub` and `store`; calls `answered` when `next_effects` has something to give."""
+class Found(NamedTuple):
+    """What a store had kept: the newest position, and memos."""
 
-    def __init__(self, hub: Hub, store: Store, faults: FaultLog, answered: Callable[[], None]) -> None:
+    newest: int
+    memos: Memos
+
+
+class Errands:
+    """Carries between `hub` and `store`; calls `answered` when `next_effects` has something to give.
+
+    `clock` runs the timers of what is written behind.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        store: Store,
+        faults: FaultLog,
+        clock: IReactorTime,
+        answered: Callable[[], None],
+    ) -> None:
         self._log = Logger()
         self._hub = hub
         self._store = store
         self._faults = faults
         self._answered = answered
+        self._memory = Memory(store, faults, clock)
         self._verdicts: deque[Callable[[], list[Effect]]] = deque()  # at most one a member and one a fact
 
-    def begin(self) -> Deferred[None]:
-        """Let the hub learn where the store stands, and hear of every entry from there on."""
+    def begin(self) -> Deferred[Found]:
+        """Let the hub learn where the store stands, and hear of every entry from there on; give the rest.
+
+        Fails with `StoreError` if the store, or a memo, cannot be read.
+        """
         return self._store.heads().addCallback(self._restore)
 
     def run(self, errand: Commit | Read) -> None:
@@ -52,14 +76,26 @@ class Errands:
             page = self._store.read(fetch.room, fetch.after, fetch.before, fetch.limit)
             self._await(page, self._hub.answered, errand.token)
 
+    def remember(self, changes: Mapping[str, Memo | None]) -> None:
+        """Let the store remember what a turn has called for, when it has time for it."""
+        self._memory.keep(changes)
+
+    def finish(self) -> Deferred[None]:
+        """Let the store remember what is left, or what of it can be in a few seconds: before it is closed."""
+        return self._memory.finish()
+
     def next_effects(self) -> list[Effect] | None:
         """Let the hub hear the oldest answer, and give what it wants done; None: it has heard all."""
         return self._verdicts.popleft()() if self._verdicts else None
 
-    def _restore(self, heads: Heads) -> Deferred[None]:
+    def _restore(self, heads: Heads) -> Deferred[Found]:
         self._hub.restore(heads)
-        newest = max((room.head for room in heads.rooms.values()), default=heads.base)
-        return self._store.subscribe(self._stored, max(newest, heads.base))
+        newest = max([heads.base, *(room.head for room in heads.rooms.values())])
+        found = self._store.remembered().addCallback(lambda kept: Found(newest, decode_memos(kept)))
+        return found.addCallback(self._listen)
+
+    def _listen(self, found: Found) -> Deferred[Found]:
+        return self._store.subscribe(self._stored, found.newest).addCallback(lambda _: found)
 
     def _await(
         self,

@@ -197,7 +197,7 @@ class UdpPort(Port):
         Empty where the kernel would choose that address anyway: 127.0.1.1 (a stock Debian's own name) and
         second addresses of an interface are the cases where it would not.
         """
-        if not spoken_to:
+        if not spoken_to or self.interface not in WILDCARDS:
             return []
         if self.addressFamily == socket.AF_INET6:
             packed, interface = _IN6_PKTINFO.unpack(spoken_to)
@@ -213,6 +213,10 @@ class UdpPort(Port):
             reply = (socket.IPPROTO_IP, _IP_PKTINFO, _IN_PKTINFO.pack(0, packed, bytes(4)))
         # what was sent to a group is answered by one of us, and no datagram may come from a group's address
         return [] if ip_address(host).is_multicast or self._default_source(addr) == host else [reply]
+
+    def can_reach(self, addr: Addr) -> bool:
+        """Say whether `addr` has the form of those that this socket reads: another one's may not."""
+        return (len(addr) == 4) == (self.addressFamily == socket.AF_INET6)
 
     def is_own(self, addr: Addr) -> bool:
         """Say whether `addr` is this socket itself, under any address of this machine.

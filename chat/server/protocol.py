@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import assert_never
@@ -23,18 +22,20 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chat.errors import RemoteProtocolError
+from chat.errors import StoreError
 from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
 from chat.hub.hub import REPLACED, Hub
 from chat.messages import Bye, Entry, Reply, Request
 from chat.server.alarm import Alarm
 from chat.server.book import MAX_CHANNELS, MAX_PEERS, Book
 from chat.server.doors import Doors
-from chat.server.errands import Errands
+from chat.server.errands import Errands, Found
 from chat.server.limits import AnswerLimit, FaultLog
+from chat.server.lodgings import Lodgings
 from chat.server.outbox import Outbox
 from chat.server.peer import Addr, AnyPeer, Listener, Peer, PlainPeer, ProvenPeer
 from chat.server.port import WRITES_A_TURN, UdpPort
+from chat.server.reach import is_out_of_reach
 from chat.server.talklog import TalkLog
 from chat.server.wheel import Wheel
 from chat.store.interface import Store
@@ -46,16 +47,9 @@ from chat.wire.visit import State
 IDLE_SECONDS = 1_800.0  # nc says nothing when it ends: after half an hour a silent peer is taken for gone
 SLOT_SECONDS = 0.01  # how late a time-out may be: half of what sessions hold frames back for
 EXPIRE_SECONDS = 1.0  # between two looks at who has gone silent, which is a matter of minutes
-UNREACHABLE_SECONDS = (
-    60.0  # of nothing but failed writes; a shorter time would let a flapping link empty a room
-)
 LAST_WORDS_SECONDS = 0.05  # for what sessions hold back when the server goes: more than 20 ms and a slot
 RETURNS_A_SECOND = 300.0  # of native members after a restart: a handshake takes 1.4 ms, so 42 % of a core
 BEGAN_ANEW = "began anew from the same address"
-
-# A write that fails so can never succeed: the address is wrong, forbidden or of another family. All other
-# errors are loss: the queue or the network is what failed, not the peer.
-_HOPELESS = frozenset({errno.EINVAL, errno.EACCES, errno.EAFNOSUPPORT, socket.EAI_ADDRFAMILY})
 
 
 @dataclass(frozen=True)
@@ -78,8 +72,11 @@ class Chore(Enum):
 class ChatServer(DatagramProtocol):
     """The chat service on a `UdpPort`.
 
-    `clock` runs its timer, `now` gives monotonic seconds, `random` so many bytes that nobody can guess;
-    `listener` is the native door (None: it is closed).
+    `clock` runs its timers, `now` gives monotonic seconds, `random` so many bytes that nobody can guess;
+    `listener` is the native door (None: it is closed), `wall` gives seconds since 1970.
+
+    `begun` fires once people are served, and fails with `StoreError` if what was kept cannot be read: then
+    nobody ever is.
     """
 
     noisy = False
@@ -94,7 +91,9 @@ class ChatServer(DatagramProtocol):
         now: Callable[[], float] = time.monotonic,
         random: Callable[[int], bytes] = os.urandom,
         listener: Listener | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        self.begun: Deferred[None] = Deferred()
         self._log = Logger()
         self._hub = hub
         self._store = store
@@ -109,16 +108,17 @@ class ChatServer(DatagramProtocol):
         self._outbox = Outbox()
         self._wheel: Wheel[AnyPeer | Chore] = Wheel(SLOT_SECONDS)
         self._alarm = Alarm(clock, now, self._wake)
-        self._errands = Errands(hub, store, self._faults, self._store_answered)
+        self._errands = Errands(hub, store, self._faults, clock, self._store_answered)
+        self._lodgings = Lodgings(self._book, self._doors, settings.idle_timeout, wall)
         self._busy = False
         self._closed = False
 
     # --- called by Twisted and by the port
 
     def startProtocol(self) -> None:
-        """Begin: learn where the store stands, listen to it, then serve."""
+        """Begin: learn where the store stands and who was here, then serve."""
         self.transport.hold()
-        self._errands.begin().addCallback(self._serve).addErrback(self._unreadable)
+        self._errands.begin().addCallback(self._serve).addCallbacks(self.begun.callback, self._unreadable)
         self._wheel.schedule(Chore.EXPIRE, self._now() + EXPIRE_SECONDS)
         self._set_alarm()
 
@@ -133,7 +133,7 @@ class ChatServer(DatagramProtocol):
         elif self._doors.is_knock(peer, datagram, now):
             self._knock(datagram, addr, now)
             return
-        requests = self._read(peer, peer.unseal(datagram, now), now)
+        requests = self._doors.hear(peer, peer.unseal(datagram, now), now)
         self._book.note_form(peer)
         if requests:  # asks the kernel: not for what will not be answered
             self._note_source(peer)
@@ -167,11 +167,19 @@ class ChatServer(DatagramProtocol):
 
     # --- beginning and end
 
-    def _serve(self, _: None) -> None:
+    def _serve(self, found: Found) -> None:
+        """Take back who was in, and read from the socket: nobody sees that anything has been."""
+        now = self._now()
+        for peer, requests in self._lodgings.take_back(found, self._hub, self.transport, now):
+            self._carry_out(peer, requests, now)
         self.transport.release()
+        self._flush()
 
     def _unreadable(self, failure: Failure) -> None:
-        self._log.failure("the store cannot be read: nobody is served", failure)
+        """Serve nobody: what they said could not be kept. Whoever waits for `begun` ends the program."""
+        if not failure.check(StoreError):
+            self._log.failure("a bug at the beginning", failure)
+        self.begun.errback(failure)
 
     def _end(self, _: None) -> Deferred[None]:
         now = self._now()
@@ -181,7 +189,7 @@ class ChatServer(DatagramProtocol):
                 self._outbox.put(peer.channel.datagrams_to_send(now), peer)
         self._flush()
         self.stopProtocol()
-        return self._store.close()
+        return self._errands.finish().addCallback(lambda _: self._store.close())
 
     # --- peers
 
@@ -229,16 +237,6 @@ class ChatServer(DatagramProtocol):
         if peer.spoken_to != spoken_to:
             peer.spoken_to, peer.source = spoken_to, self.transport.reply_source(peer.addr, spoken_to)
 
-    def _read(self, peer: AnyPeer, plaintexts: Iterable[bytes], now: float) -> list[Request]:
-        """Give what a peer asks for. What no peer may say costs the rest of its datagram, and is counted."""
-        requests: list[Request] = []
-        try:
-            for plaintext in plaintexts:
-                requests += self._doors.listen(peer, plaintext, now).receive_datagram(plaintext, now)
-        except RemoteProtocolError as fault:
-            self._faults.note("a bad datagram", peer.addr, str(fault))
-        return requests
-
     def _look_after(self, peer: AnyPeer, now: float) -> None:
         """Queue what a session wants to send: lines at once, in their place among others."""
         if isinstance(peer, ProvenPeer):
@@ -249,6 +247,7 @@ class ChatServer(DatagramProtocol):
             return
         datagrams = peer.session.datagrams_to_send(now)
         self._book.note_form(peer)
+        self._lodgings.note(peer, now)
         when = peer.session.next_timeout()
         if when is not None:
             self._wheel.schedule(peer, when)
@@ -281,6 +280,8 @@ class ChatServer(DatagramProtocol):
     def _forget(self, peer: AnyPeer) -> None:
         self._book.forget(peer)
         self._wheel.cancel(peer)
+        if isinstance(peer, PlainPeer):
+            self._lodgings.forget(peer.session.member)
 
     @staticmethod
     def _is_native(peer: AnyPeer | None) -> bool:
@@ -347,6 +348,7 @@ class ChatServer(DatagramProtocol):
             peer.pass_on(now)
             peer.channel.close(now)
             self._outbox.look_after(peer)
+        self._lodgings.forget(drop.member)
         self._talk.left(drop)
 
     def _publish(self, effect: Publish, now: float) -> None:
@@ -384,6 +386,7 @@ class ChatServer(DatagramProtocol):
             case Chore.EXPIRE:
                 self._wheel.schedule(key, now + EXPIRE_SECONDS)
                 self._advance(self._hub.expire(now), now)
+                self._lodgings.tick(now)
             case Chore.TAILS:
                 self._outbox.repeat_tails(self._book.members, now)
             case PlainPeer():
@@ -393,7 +396,7 @@ class ChatServer(DatagramProtocol):
                     if too_many is not None:
                         self._forget(too_many)
             case ProvenPeer():
-                requests = self._read(key, key.channel.handle_timeout(now), now)
+                requests = self._doors.hear(key, key.channel.handle_timeout(now), now)
                 self._carry_out(key, requests + key.handle_timeout(now), now)
             case _:
                 assert_never(key)
@@ -404,6 +407,7 @@ class ChatServer(DatagramProtocol):
         """Send what this turn has called for, and be woken when something is next due."""
         try:
             self._write_outbox()
+            self._errands.remember(self._hub.memos_to_keep() | self._lodgings.memos_to_keep())
         finally:  # a bug in what is written stops no timer
             self._set_alarm()
 
@@ -423,11 +427,7 @@ class ChatServer(DatagramProtocol):
         known = self._book.peers.get(peer.addr)
         if known is None or known is not peer:
             return
-        hopeless = error.errno in _HOPELESS
-        if hopeless and known.source:  # our own address is what went away: leave the choice to the kernel
-            known.source, hopeless = [], False
-        since = now if known.failing_since is None else known.failing_since
-        if not hopeless and now - since < UNREACHABLE_SECONDS:
+        if not is_out_of_reach(known, error, now):
             self._faults.note("a failed write", known.addr, f"{error.strerror}: counted as loss")
             return
         name = errno.errorcode.get(error.errno or 0, "?")

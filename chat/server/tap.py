@@ -45,6 +45,7 @@ MOTD_FILE_BYTES = 8_192
 MOTD_LINES = 32  # each is a datagram to everybody who comes in, or asks for it
 PLAIN = ("trusted", "all", "off")
 KEY_FILE = "server.pem"  # in the state directory
+_OTHER_STORES = "another file: --store sqlite:FILE; none: --store memory:"
 _SECRET_BYTES = 32  # of the cookies that peers prove their address with; new at each start
 
 
@@ -266,6 +267,7 @@ class ChatService(Service):
         except CannotListenError as error:
             self._storage.store.close()  # at once: it has no threads yet
             self._give_up(_explain(error, options))
+        self._check_begun(self._server, self._storage)
         self._storage.start()
         self._announce(self._port.getHost())
 
@@ -282,7 +284,18 @@ class ChatService(Service):
             gid = pwd.getpwuid(uid).pw_gid if gid is None else gid
             return cast(Storage, runAsEffectiveUser(uid, gid, make))
         except StoreError as error:
-            self._give_up(f"{error} (another file: --store sqlite:FILE; none: --store memory:)")
+            self._give_up(f"{error} ({_OTHER_STORES})")
+
+    def _check_begun(self, server: ChatServer, storage: Storage) -> None:
+        """Give up if what the store has kept cannot be read: a server that serves nobody is of no use."""
+        failures: list[Failure] = []
+        server.begun.addErrback(failures.append)  # at once: the store has no threads yet
+        for failure in failures:
+            storage.store.close()
+            is_known = failure.check(StoreError) is not None
+            self._give_up(
+                f"{failure.getErrorMessage()} ({_OTHER_STORES if is_known else 'a bug: see the log'})"
+            )
 
     def _note(self, failure: Failure, what: str) -> None:
         failure.trap(StoreError)

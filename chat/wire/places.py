@@ -6,6 +6,8 @@ the same paste.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chat.errors import RequestRejected
 from chat.messages import MEMBER_ROOMS, Join, Part
 
@@ -29,6 +31,10 @@ class Places:
         """Forget them all: the peer comes in, by `room`."""
         self._rooms.clear()
         self.entrance = room
+
+    def resume(self, rooms: Iterable[str], current: str) -> None:
+        """Be in `rooms` from the beginning, and speak in `current` if it is one of them."""
+        self._rooms = sorted(rooms, key=current.__eq__)
 
     def move(self, request: Join | Part) -> int | None:
         """Do what `request` will have done; give the place that its room had (None: it had none).

@@ -12,8 +12,10 @@ from typing import assert_never
 
 from chat.commands import Help, check_current, help_lines, is_for, parse_command
 from chat.errors import RemoteProtocolError, RequestRejected
+from chat.memos import Lodging, Seat
 from chat.messages import (
     LOBBY,
+    MEMBER_ROOMS,
     PLAIN_VERSION,
     TEXT_BYTES,
     Accepted,
@@ -103,6 +105,28 @@ class TextSession:
         datagram holds: its joined line is never marked.
         """
         return self._places.entrance or self._places.current
+
+    @property
+    def heard(self) -> float:
+        """Give the time at which a line of the peer came last."""
+        return self._visit.heard
+
+    @property
+    def habits(self) -> tuple[bytes, str, str]:
+        """Give the line end, the nick as it was typed and the room that it speaks in, as in a `Lodging`."""
+        return self.line_end, self._asked, self._places.current
+
+    def resume(self, seat: Seat, lodging: Lodging, heard: float, number: int) -> list[Request]:
+        """Go on, as a new session, where the one before a restart was; give what is to be asked again.
+
+        That is a room it had asked to be let into. `heard` is by the clock of now; `number` is above those of
+        all its texts.
+        """
+        self.line_end, self._asked, self._nick, self._n = lodging.line_end, lodging.asked, seat.nick, number
+        self._visit.resume(heard)
+        self._places.resume(seat.rooms, lodging.room)
+        is_short = lodging.room not in ("", *seat.rooms) and len(seat.rooms) < MEMBER_ROOMS
+        return [self._ask(Join(0, lodging.room))] if is_short else []
 
     def receive_datagram(self, datagram: bytes, now: float) -> list[Request]:
         """Give what the peer asks for, in order.

@@ -79,6 +79,12 @@ class Visit:
         self.state = self._next[self.state, event]
         self.since = now
 
+    def resume(self, heard: float) -> None:
+        """Stand where a member does that was heard last at `heard`: before anything else."""
+        self.heard = heard
+        self.go("nick", heard)
+        self.go("welcome", heard)
+
     def next_timeout(self) -> float | None:
         """Give the time at which it has lasted long enough as it stands; None: it can be forgotten."""
         match self.state:
