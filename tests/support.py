@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -36,6 +37,7 @@ class MemoryPort:
     def __init__(self) -> None:
         self.spoken_to = b""
         self.own: set[Addr] = set()
+        self.foreign: set[Addr] = set()
         self.written: list[tuple[bytes, Addr]] = []
         self.sources: dict[Addr, list[ControlMessage]] = {}
         self.errors: dict[Addr, OSError] = {}
@@ -70,9 +72,9 @@ class MemoryPort:
         """Give a control message that a test can recognise."""
         return [(0, 0, spoken_to)] if spoken_to else []
 
-    def can_reach(self, addr: Addr) -> bool:  # noqa: ARG002
-        """Say yes."""
-        return True
+    def can_reach(self, addr: Addr) -> bool:
+        """Say whether a test does not call `addr` one of another kind of socket."""
+        return addr not in self.foreign
 
     def is_own(self, addr: Addr) -> bool:
         """Say whether a test calls `addr` the server's own."""
@@ -83,7 +85,7 @@ class Wire:
     """A `ChatServer` on a network in memory, with the time in the test's hands.
 
     What is sent while the server holds its port waits in `early`, as it does in a socket. `native` opens the
-    native door, with `listener` or else with a stand-in for DTLS.
+    native door, with `listener` or else with a stand-in for DTLS. The wall clock begins at `ahead`.
     """
 
     def __init__(
@@ -94,13 +96,15 @@ class Wire:
         *,
         native: bool = True,
         listener: Listener | None = None,
+        ahead: float = START,
+        port: MemoryPort | None = None,
     ) -> None:
         self.clock = Clock()
-        self.port = MemoryPort()
-        self.ahead = START  # of the wall clock
+        self.port = port or MemoryPort()
+        self.ahead = ahead
         self.store = store or MemoryStore(self.wall)
         self.early: list[tuple[bytes, Addr]] = []
-        counter = iter(range(1, 1 << 32))
+        counter = itertools.count(int(ahead) << 20)  # nobody guesses what a server before this one had
 
         def random(size: int) -> bytes:
             return next(counter).to_bytes(size, "big")
