@@ -24,6 +24,17 @@ class PlacesTests(SynchronousTestCase):
         self.places.begin("ops")
         self.assertEqual((self.places.entrance, self.places.current), ("ops", ""))
 
+    def test_resuming(self) -> None:
+        """Who was in some rooms is in them, and speaks in the one that is named, if it is one of them."""
+        for current, expected in (("dev", "dev"), ("ops", "ops"), ("tea", "ops"), ("", "ops")):
+            places = Places()
+            places.resume(["dev", LOBBY, "ops"], current)
+            self.assertEqual((places.current, places.entrance), (expected, ""))
+            for room in ("dev", LOBBY, "ops"):
+                self.assertIsNotNone(places.move(Part(1, room)))
+        places.resume([], "tea")
+        self.assertEqual(places.current, "")
+
     def test_moving(self) -> None:
         """A request tells where its room stood; one that had no place tells that."""
         self.assertEqual(self.places.move(Join(2, LOBBY)), 0)

@@ -1,4 +1,4 @@
-"""Tests of `chat.server.lodgings` in its server: it was killed and is back, and plain members are still here."""
+"""Tests of `chat.server.lodgings` in its server: it is killed and comes back, and plain members are here."""
 
 from __future__ import annotations
 

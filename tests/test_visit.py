@@ -34,6 +34,13 @@ class TableTests(SynchronousTestCase):
 class TimeTests(SynchronousTestCase):
     """When a visit has lasted long enough as it stands."""
 
+    def test_resuming(self) -> None:
+        """A member of an earlier run is one, and was heard when it was."""
+        visit = Visit(IDLE, None)
+        visit.resume(-5.0)
+        self.assertEqual((visit.state, visit.heard, visit.since), (State.MEMBER, -5.0, -5.0))
+        self.assertEqual(visit.next_timeout(), IDLE - 5.0)
+
     def timeouts(self, sealed_at: float | None, *events: str) -> list[float | None]:
         """Give the time-out before the first event and after each; they come at 100, 200 ..."""
         visit = Visit(IDLE, sealed_at)

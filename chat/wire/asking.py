@@ -37,6 +37,10 @@ class Asking:
         self._alone: dict[int, str] = {}  # whom a text was said to alone, by id; at most SAID_ALONE
         self._asked_at: deque[float] = deque(maxlen=COMMANDS_AT_ONCE)
 
+    def go_on(self, number: int) -> None:
+        """Number texts above `number`: those up to it may be stored already."""
+        self._n = number
+
     def take_turn(self, now: float) -> None:
         """Count a command. Raises `RequestRejected` if there were too many at once."""
         if len(self._asked_at) == COMMANDS_AT_ONCE and now - self._asked_at[0] < COMMAND_SECONDS:

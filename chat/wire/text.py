@@ -122,7 +122,8 @@ class TextSession:
         That is a room it had asked to be let into. `heard` is by the clock of now; `number` is above those of
         all its texts.
         """
-        self.line_end, self._asked, self._nick, self._n = lodging.line_end, lodging.asked, seat.nick, number
+        self.line_end, self._asked, self._nick = lodging.line_end, lodging.asked, seat.nick
+        self._asking.go_on(number)
         self._visit.resume(heard)
         self._places.resume(seat.rooms, lodging.room)
         is_short = lodging.room not in ("", *seat.rooms) and len(seat.rooms) < MEMBER_ROOMS
