@@ -20,6 +20,7 @@ from chat.hub.effects import Effect, Send
 from chat.hub.hub import Hub
 from chat.hub.members import Member
 from chat.messages import Accepted, Entry, Join, Part, Rejected, Request, Say, Topic
+from chat.server.lodgings import Lodgings
 from chat.server.outbox import Outbox as ServerOutbox
 from chat.store.memory import Contents, MemoryStore
 from chat.stored import AppendResult, Draft, Fact, Heads
@@ -308,6 +309,11 @@ class PlantedBugs(SynchronousTestCase):
         self.wrap(ServerOutbox, "repeat_tails", make)
         self.wrap(ServerOutbox, "tell_text", keep)
         self.assertIn("P2", self.hunt())
+
+    def test_plain_members_are_forgotten(self) -> None:
+        """A server that was killed and takes nobody back takes their next lines for nicks."""
+        self.patch(Lodgings, "note", lambda *_: None)
+        self.assertIn("P3", self.hunt())
 
     def test_head_of_the_hub_is_lost_in_a_restart(self) -> None:
         """A hub that does not know where the store stands tells heads that are too low: all seems lost."""

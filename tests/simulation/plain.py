@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chat.wire.lines import NICK_TAKEN
+from tests.checker import Violation
 from tests.simulation.network import SERVER
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ class PlainClient:
         line = datagram.decode().rstrip("\n")
         if line == f"{self.nick} has joined the chat":
             self._is_in = True
-        elif line == NICK_TAKEN and self._is_in:  # the server has started anew, and took a line for a nick
+        elif line == NICK_TAKEN and self._is_in:  # the server has forgotten it, and took a line for a nick
+            if self._world.scenario.keeps_memos:
+                raise Violation(
+                    "P3", f"{self.nick} was in, and the server has taken a line of its for a nick"
+                )
             self._is_in = False
             self._enter(self._visit)

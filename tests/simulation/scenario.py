@@ -50,6 +50,11 @@ class Scenario:
     only_talk: bool = False  # nobody parts, renames, scrolls or changes a topic
     is_scripted: bool = False  # nobody does anything by himself
 
+    @property
+    def keeps_memos(self) -> bool:
+        """Whether a restart finds all that was to be remembered, and nobody silent for an hour."""
+        return self.disk == "keeps all" and not self.faults & {"slow", "failing appends", "step"}
+
 
 @dataclass
 class Parts:

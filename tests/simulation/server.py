@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from twisted.internet.interfaces import IReactorTime
 
-from chat.server.peer import Addr, ControlMessage, Peer
+from chat.server.peer import Addr, ControlMessage, Peer, PlainPeer
 from chat.server.protocol import ChatServer, Settings
 from tests.checker import PlainReader
 from tests.simulation.clock import MachineClock
@@ -32,7 +32,6 @@ class Port:
         self.is_held = False
         self.release = release  # `UdpPort.release`: read what has come meanwhile
         self._world = world
-        self._readers: dict[Addr, tuple[Peer, PlainReader]] = {}
 
     def send(
         self,
@@ -45,7 +44,7 @@ class Port:
             is_plain = datagram[0] != NATIVE_FIRST
             found = RELAYED.fullmatch(datagram.decode().rstrip("\n")) if is_plain else None
             if found:
-                self._reader(peer).sent(found[1])
+                self._world.server.reader(peer).sent(found[1])
             self._world.network.send(SERVER, (peer.addr[0], peer.addr[1]), datagram)
         return []
 
@@ -65,15 +64,6 @@ class Port:
         """Say no: nobody forges here."""
         return False
 
-    def _reader(self, peer: Peer) -> PlainReader:
-        known = self._readers.get(peer.addr)
-        if known is None or known[0] is not peer:
-            known = self._readers[peer.addr] = (
-                peer,
-                PlainReader(self._world.checker, f"the plain peer {peer.addr}"),
-            )
-        return known[1]
-
 
 class ServerMachine:
     """One server at a time, on one disk."""
@@ -86,6 +76,7 @@ class ServerMachine:
         self._port: Port | None = None
         self._waiting: list[tuple[bytes, tuple[str, int]]] = []  # in the socket
         self._life = 0
+        self._readers: dict[bytes, PlainReader] = {}  # by member, who may outlive a server
 
     def start(self) -> None:
         """Boot, if it is down."""
@@ -111,6 +102,14 @@ class ServerMachine:
         server.transport = cast("UdpPort", port)
         server.startProtocol()
         world.network.bind(SERVER, self._receive)
+
+    def reader(self, peer: Peer) -> PlainReader:
+        """Give whoever looks at what goes to a peer that is no native."""
+        assert isinstance(peer, PlainPeer)
+        member = peer.session.member
+        if member not in self._readers:
+            self._readers[member] = PlainReader(self._world.checker, f"the plain peer {peer.addr}")
+        return self._readers[member]
 
     def kill(self) -> None:
         """End it at once, whatever it is doing."""
