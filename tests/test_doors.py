@@ -65,6 +65,28 @@ class DoorsTests(SynchronousTestCase):
         self.assertFalse(self.doors.is_native(b"bob"))
         self.assertFalse(self.open(native=False).is_native(self.hello()))
 
+    def test_whom_it_is_open_to(self) -> None:
+        """It is the same for those who were in before a restart, and nothing is logged of them."""
+        for plain, open_to in (("trusted", [True, False]), ("all", [True, True]), ("off", [False, False])):
+            doors = self.open(plain)
+            self.assertEqual([doors.is_open_to(addr) for addr in (HERE, FAR)], open_to)
+        self.assertEqual(self.logged, 0)
+
+    def test_meeting(self) -> None:
+        """A stranger gets a name that nobody guesses, a member of an earlier run keeps its own."""
+        first, second = self.doors.meet(HERE), self.doors.meet(HERE)
+        self.assertNotEqual(first.session.member, second.session.member)
+        self.assertEqual(self.doors.meet(HERE, b"m" * 16).session.member, b"m" * 16)
+
+    def test_hearing(self) -> None:
+        """All that a peer says until it says what no peer may: that is counted, and the rest is not heard."""
+        peer = self.doors.meet(HERE)
+        hello, _ = self.doors.hear(peer, [b"bob"], 0.0)
+        self.assertIsInstance(hello, Hello)
+        self.assertEqual(self.logged, 0)
+        (said,) = self.doors.hear(peer, [b"hi", b"\xff", b"ho"], 10.0)
+        self.assertEqual((said.text, self.logged), ("hi", 1))  # type: ignore[union-attr]
+
     def test_knocking(self) -> None:
         """A plain peer's record is a knock; a channel decides for itself, and a lively one says no."""
         plain, proven = self.doors.meet(HERE), self.proven()

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.errors import StoreError
 from chat.hub.effects import Commit, Effect, Publish, Read, Send
 from chat.hub.hub import Hub
+from chat.memos import Reader, Seat, memo_key
 from chat.messages import LOBBY, Accepted, Fetch, Fetched, Join, Kind, Rejected
 from chat.server.errands import Errands
 from chat.server.limits import FaultLog
@@ -101,6 +102,24 @@ class ErrandsTests(SynchronousTestCase):
             self.assertIsInstance(told.message, Rejected)
             self.assertEqual(len(self.flushLoggedErrors(type(error))), logged)
 
+    def test_what_is_to_be_remembered(self) -> None:
+        """It is there at the next start, as one change; nothing waits for it but the end."""
+        store = MemoryStore(lambda: START)
+        self.begin(store)
+        seat = Seat("ann", None, is_plain=True, is_away=False, rooms=[LOBBY])
+        self.errands.remember({memo_key(Seat, ANN): seat, memo_key(Reader, "@log"): Reader(5)})
+        self.errands.remember({memo_key(Reader, "@log"): None})
+        self.assertIsNone(self.successResultOf(self.errands.finish()))
+        self.begin(store)
+        self.assertEqual((self.found.memos.seats, self.found.memos.readers), ({ANN: seat}, {}))
+
+    def test_what_cannot_be_read(self) -> None:
+        """A memo that is none fails the beginning, and says under which key it is."""
+        store = MemoryStore(lambda: START)
+        store.remember({"seat:00": b"rubbish"})
+        errands = Errands(Hub(), store, FaultLog(Logger(), lambda: 0.0), Clock(), self.fail)
+        self.assertIn("seat:00", self.failureResultOf(errands.begin(), StoreError).getErrorMessage())
+
     def test_what_was_there_before(self) -> None:
         """The hub begins where the store stands, and hears of what comes after."""
         store = MemoryStore(lambda: START)
@@ -115,3 +134,4 @@ class ErrandsTests(SynchronousTestCase):
             effect for effect in self.hub.apply(ANN, Join(2, LOBBY), START) if isinstance(effect, Send)
         ]
         self.assertEqual(answer.message.head, heads.rooms[LOBBY].head)  # type: ignore[union-attr]
+        self.assertEqual(self.found.newest, heads.rooms[LOBBY].head)

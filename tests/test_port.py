@@ -195,6 +195,24 @@ class PortTests(TestCase):
         self.assertEqual(self.answer(port, recorder).source, [])
         self.assertEqual(client.recv(100), b"answer")
 
+    def test_an_address_spoken_to_in_an_earlier_life(self) -> None:
+        """What another port noted is no source on one that is bound to one address."""
+        port, recorder, number = self.listen("0.0.0.0")
+        self.client(("127.1.2.3", number)).send(b"question")
+        port.doRead()
+        noted, addr = recorder.spoken_to[0], recorder.senders[0]
+        self.assertNotEqual(port.reply_source(addr, noted), [])
+        single, _, _ = self.listen("127.0.0.1")
+        self.assertEqual(single.reply_source(addr, noted), [])
+
+    def test_what_it_can_reach(self) -> None:
+        """An address is of its own form, or it was another port's."""
+        old, new = ("127.0.0.1", 9), ("::ffff:127.0.0.1", 9, 0, 0)
+        for interface, form, other in (("127.0.0.1", old, new), ("::", new, old)):
+            port, _, _ = self.listen(interface)
+            self.assertTrue(port.can_reach(form))
+            self.assertFalse(port.can_reach(other))
+
     def test_ipv6_addresses_are_whole(self) -> None:
         """IPv6 peers keep the four elements that `sendto` needs."""
         port, recorder, number = self.listen("::1")
