@@ -312,6 +312,18 @@ class NotTakenBackTests(Restarts):
         self.restart()
         self.assert_only("ann")
 
+    def test_who_cannot_be_reached(self) -> None:
+        """Whose address is forgotten is out, although the disk had not let its leave be carried out."""
+        self.store = store = SlowStore()
+        self.wire = Wire(store=store)
+        self.enter(ann=ANN, bob=BOB)
+        self.wire.send(BOB, b"a last line")
+        self.wire.port.errors[BOB] = OSError(errno.EINVAL, "Invalid argument")
+        self.wire.send(BOB, b"/names")
+        self.wire.port.written.clear()
+        self.restart()
+        self.assert_only("ann")
+
     def test_unreachable(self) -> None:
         """An address that can never be written to is found out by the next line, as always."""
         self.restart()

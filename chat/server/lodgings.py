@@ -115,7 +115,6 @@ class Lodgings:
                 continue
             peer = self._seat_again(member, lodging, port)
             heard = now - max(0.0, at - lodging.heard)
-            self._kept[member] = _Kept(lodging, heard)
             peers.append((peer, peer.session.resume(memos.seats[member], lodging, heard, number)))
         return peers
 

@@ -348,7 +348,6 @@ class ChatServer(DatagramProtocol):
             peer.pass_on(now)
             peer.channel.close(now)
             self._outbox.look_after(peer)
-        self._lodgings.forget(drop.member)
         self._talk.left(drop)
 
     def _publish(self, effect: Publish, now: float) -> None:
