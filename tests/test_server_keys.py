@@ -65,7 +65,7 @@ class KeyTests(ServerTests):
         for key, text in ((b"", "two"), (OTHER, "three")):
             thief = Native(self.wire, NED, client=CLIENT, key=key)
             thief.send(Hello(PROTOCOL_VERSION, CLIENT, "nat"))
-            self.assertEqual([refused.code for refused in only(Rejected, thief.take_all())], ["NICK_IN_USE"])
+            self.assertEqual([refused.code for refused in only(Rejected, thief.take_all())], ["NICK_OWNED"])
             thief.send(Hello(PROTOCOL_VERSION, CLIENT, "thief"), Join(thief.next_id(), LOBBY))
             thief.say(text)
             self.assertEqual(texts(thief.take_all()), [text])

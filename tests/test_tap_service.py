@@ -117,18 +117,20 @@ class ServiceTests(TestCase):
 
     @inlineCallbacks
     def test_the_chat_is_kept(self) -> Generator[Deferred[Any], Any, None]:
-        """What was said before a server ended is there when it runs again."""
+        """What was said before a server ended is there when it runs again, and so is who was in."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         service = self.service("--port=0", f"--state={folder.name}", "--store=sqlite:")
-        for said in (b"hello", b"/history 1"):
+        for nick, said in ((b"ann", b"hello"), (b"bob", b"/history 1\n/names")):
             service.startService()
             client = self.client(self.listening()[-1])
-            client.send(b"ann")
-            self.assertEqual((yield self.read(client)), b"ann has joined the chat")
+            client.send(nick)
+            self.assertEqual((yield self.read(client)), nick + b" has joined the chat")
             client.send(said)
             heard = yield self.read(client)
             self.assertTrue(heard.endswith(b"ann: hello"), heard)
+            if b"/names" in said:
+                self.assertIn(b"2 here", (yield self.read(client)))
             yield service.stopService()
         kept = [event["kept"] for event in self.events if "kept" in event]
         self.assertEqual(kept, [f"in {folder.name}/{STORE_FILE}"] * 2)

@@ -40,9 +40,7 @@ def log_name(account: bytes | None) -> str:
 
 def no_key() -> RequestRejected:
     """Give the refusal of what only somebody with a key may ask."""
-    return RequestRejected(
-        "NO_KEY", "that takes a key, and you came without one: udpchat has one for you"
-    )
+    return RequestRejected("NO_KEY", "that takes a key, and you came without one: udpchat has one for you")
 
 
 class _Code(NamedTuple):
