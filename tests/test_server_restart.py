@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -119,6 +120,14 @@ class StillHereTests(Restarts):
         self.restart()
         self.wire.send(BOB, b"hi")
         self.assertEqual(self.wire.port.sources, {ANN: [(0, 0, b"second")], BOB: []})
+
+    def test_ipv6(self) -> None:
+        """An address on a link is whole, its scope included."""
+        here = ("fe80::1", 4001, 0, 2)
+        self.enter(ann=here, bob=BOB)
+        self.restart()
+        self.wire.send(BOB, b"hi")
+        self.told(here, b"bob: hi")
 
     def test_a_first_answer_that_was_lost(self) -> None:
         """Who says its nick again, as the server was killed before it answered, is told that it is in."""
@@ -364,6 +373,18 @@ class NotTakenBackTests(Restarts):
         self.keep(memo_key(Seat, member), Seat(seat.nick, seat.key, False, False, seat.rooms))
         self.restart()
         self.assertEqual(self.remembered(), ({"ann"}, set()))
+
+
+class UnreadableTests(Restarts):
+    """What is no lodging."""
+
+    def test_no_address(self) -> None:
+        """An address with two numbers is none: nobody is served."""
+        lodging = ("10.0.0.1", (1, 2), b"", b"", "ann", "lobby", 0)
+        self.successResultOf(self.store.remember({"lodging:00": msgspec.msgpack.encode(lodging)}))
+        self.restart()
+        self.failureResultOf(self.wire.server.begun, StoreError)
+        self.assertTrue(self.wire.port.is_held)
 
 
 class GoingDownTests(Restarts):

@@ -121,7 +121,8 @@ class ServiceTests(TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         service = self.service("--port=0", f"--state={folder.name}", "--store=sqlite:")
-        for nick, said in ((b"ann", b"hello"), (b"bob", b"/history 1\n/names")):
+        names = []
+        for nick, said in ((b"ann", b"hello"), (b"bob", b"/history 1")):
             service.startService()
             client = self.client(self.listening()[-1])
             client.send(nick)
@@ -129,9 +130,12 @@ class ServiceTests(TestCase):
             client.send(said)
             heard = yield self.read(client)
             self.assertTrue(heard.endswith(b"ann: hello"), heard)
-            if b"/names" in said:
-                self.assertIn(b"2 here", (yield self.read(client)))
+            client.send(b"/names")
+            names.append((yield self.read(client)))
             yield service.stopService()
+        self.assertEqual(
+            names, [b"-!- 1 here (~ is not verified): ~ann", b"-!- 2 here (~ is not verified): ~ann ~bob"]
+        )
         kept = [event["kept"] for event in self.events if "kept" in event]
         self.assertEqual(kept, [f"in {folder.name}/{STORE_FILE}"] * 2)
 
