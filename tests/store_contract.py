@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chat.errors import StoreError
-from chat.messages import LOBBY, Kind
+from chat.messages import DIRECT, LOBBY, Kind
 from chat.store.interface import READ_LIMIT, Store
 from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, RoomHeads, Stale
 
@@ -25,6 +26,13 @@ HOUR = 3_600.0
 def draft(n: int, client: bytes = ANN, room: str = LOBBY, text: str = "", kind: Kind = Kind.SAY) -> Draft:
     """Give a text that names its number unless it is told what to say."""
     return Draft(client, n, room, kind, "ann", verified=False, text=text or f"text {n}")
+
+
+def drafted(fact: Fact) -> Draft:
+    """Give the draft that a fact was made of."""
+    entry = fact.entry
+    said = entry.room, entry.kind, entry.nick, entry.verified, entry.text
+    return Draft(fact.client, fact.n, *said, fact.reader)
 
 
 class StoreContract(_Case):
@@ -71,6 +79,23 @@ class StoreContract(_Case):
         """Read from a room."""
         return self.successResultOf(self.store.read(room, after, before, limit))
 
+    def set_topic(self, room: str, text: str) -> None:
+        """Make `text` the topic of a room ("": it has none)."""
+        topic = Draft(ANN, 0, room, Kind.TOPIC, "ann", verified=False, text=text)
+        self.assertIsInstance(self.successResultOf(self.store.append(topic, 0)), Appended)
+
+    def topics(self) -> dict[str, str]:
+        """Give the topics of all rooms."""
+        return {name: room.topic for name, room in self.heads().rooms.items()}
+
+    def remember(self, changes: Mapping[str, bytes | None]) -> None:
+        """Remember."""
+        self.successResultOf(self.store.remember(changes))
+
+    def remembered(self) -> dict[str, bytes]:
+        """Ask what is remembered."""
+        return self.successResultOf(self.store.remembered())
+
     def heads(self) -> Heads:
         """Ask where the store stands."""
         return self.successResultOf(self.store.heads())
@@ -105,14 +130,16 @@ class StoreContract(_Case):
 
     def test_whose_it_is(self) -> None:
         """A fact carries its client, its number and all of its draft; the answer names the same position."""
-        asked = Draft(ANN, 1, "dev", Kind.ME, "Ann", verified=True, text="wavès")
-        result = self.successResultOf(self.store.append(asked, 0))
-        (fact,) = self.told
-        entry = fact.entry
-        self.assertEqual(
-            Draft(fact.client, fact.n, entry.room, entry.kind, entry.nick, entry.verified, entry.text), asked
-        )
-        self.assertEqual(result, Appended(entry.seq))
+        asked = [
+            Draft(ANN, 1, "dev", Kind.ME, "Ann", verified=True, text="wavès"),
+            Draft(BOB, 7, DIRECT, Kind.SAY, "bob", verified=False, text="psst", reader=b"\x00reader\xff"),
+        ]
+        results = [self.successResultOf(self.store.append(draft, 0)) for draft in asked]
+        self.assertEqual([drafted(fact) for fact in self.told], asked)
+        self.assertEqual(results, [Appended(seq) for seq in self.seqs()])
+        late: list[Fact] = []
+        self.successResultOf(self.store.subscribe(late.append, 0))
+        self.assertEqual(late, self.told)
 
     def test_repeats(self) -> None:
         """The same number again writes nothing and tells where it went; of very old ones no more."""
@@ -140,6 +167,26 @@ class StoreContract(_Case):
             result = self.successResultOf(self.store.append(again, 0))
             self.assertEqual(result, Repeat(first.seq, is_same), again)
         self.assertEqual(len(self.told), 1)
+
+    def test_a_repeat_to_one_person(self) -> None:
+        """To whom a nick belongs by now does not count: all logs of direct messages are one room for that."""
+        first = self.append(1, 0, room="@ann")
+        second = self.append(2, 1, room="other")
+        assert isinstance(first, Appended)
+        assert isinstance(second, Appended)
+        for n, room, text, expected in (
+            (1, "@ann", "", Repeat(first.seq)),
+            (1, "@eve", "", Repeat(first.seq)),
+            (1, DIRECT, "", Repeat(first.seq)),
+            (1, "@ann", "another", Repeat(first.seq, is_same=False)),
+            (1, "ann", "", Repeat(first.seq, is_same=False)),
+            (2, "@other", "", Repeat(second.seq, is_same=False)),
+        ):
+            result = self.successResultOf(self.store.append(draft(n, room=room, text=text), 2))
+            self.assertEqual(result, expected, (n, room, text))
+        self.assertEqual(len(self.told), 2)
+        self.assertEqual(len(self.read(room="@ann").entries), 1)
+        self.assertEqual(self.read(room="@eve").entries, ())
 
     def test_a_number_is_passed_over(self) -> None:
         """Numbers may skip (a refused text has one), as long as the caller knows the newest stored."""
@@ -243,6 +290,50 @@ class StoreContract(_Case):
             self.heads(), Heads(base, {LOBBY: RoomHeads(base, one), "other": RoomHeads(base, two)})
         )
 
+    def test_topics(self) -> None:
+        """A room's topic is the text of its newest entry of that kind, whether that is still kept or not."""
+        for room, text in ((LOBBY, "tea"), ("other", "cakes"), ("other", "more cakes"), ("third", "")):
+            self.set_topic(room, text)
+        self.append(1, 0)
+        self.assertEqual(self.topics(), {LOBBY: "tea", "other": "more cakes", "third": ""})
+        for n in range(2, KEPT_ENTRIES + 100):
+            self.append(n, n - 1)
+        self.set_topic("other", "")
+        self.assertEqual(self.topics(), {LOBBY: "tea", "other": "", "third": ""})
+
+    # --- memos
+
+    def test_remembering(self) -> None:
+        """The newest value under a key is the only one; what is to be forgotten is, known or not."""
+        self.assertEqual(self.remembered(), {})
+        self.remember({"a": b"1", "b": b"\x00\xff", "owner:caf\u00e9": b"", "gone": None})
+        self.assertEqual(self.remembered(), {"a": b"1", "b": b"\x00\xff", "owner:caf\u00e9": b""})
+        self.remember({"a": b"2", "b": None})
+        self.remember({})
+        self.assertEqual(self.remembered(), {"a": b"2", "owner:caf\u00e9": b""})
+
+    def test_remembering_much(self) -> None:
+        """Thousands of keys at once; what was asked for is not the store's own copy."""
+        many = {f"key {number}": bytes(number % 300) for number in range(5_000)}
+        self.remember(many)
+        kept = self.remembered()
+        self.assertEqual(kept, many)
+        kept.clear()
+        self.remember({f"key {number}": None for number in range(4_999)})
+        self.assertEqual(self.remembered(), {"key 4999": many["key 4999"]})
+
+    def test_as_it_was_when_asked(self) -> None:
+        """What becomes of a change after it was given does not count; those that overlap keep their order."""
+        changes: dict[str, bytes | None] = {"a": b"1"}
+        waiting = [self.store.remember(changes)]
+        changes["a"] = b"2"
+        changes["b"] = b"2"
+        waiting.append(self.store.remember({"c": b"3"}))
+        waiting.append(self.store.remember({"c": None, "d": b"4"}))
+        for each in waiting:
+            self.successResultOf(each)
+        self.assertEqual(self.remembered(), {"a": b"1", "d": b"4"})
+
     # --- listening
 
     def test_subscribing_late(self) -> None:
@@ -303,6 +394,28 @@ class StoreContract(_Case):
         self.assertEqual(self.append(newest + 1, 0), Stale(newest))
         self.assertEqual(len(self.told), told)
 
+    def test_topics_and_memos_are_kept(self) -> None:
+        """They outlive the store, in whatever room, and what was taken away or forgotten stays away."""
+        self.set_topic(LOBBY, "tea")
+        self.set_topic("other", "cakes")
+        self.set_topic("other", "")
+        self.append(1, 0, room="@log")
+        self.remember({"a": b"1", "b": b"2"})
+        self.remember({"a": None, "c": b"\x00"})
+        for later in (1.0, 0.0, -HOUR):
+            self.restart(later)
+            self.assertEqual(self.topics(), {LOBBY: "tea", "other": "", "@log": ""})
+            self.assertEqual(self.remembered(), {"b": b"2", "c": b"\x00"})
+
+    def test_whom_it_is_for_is_kept(self) -> None:
+        """A fact that is told after a restart names its one reader, too."""
+        asked = Draft(ANN, 1, DIRECT, Kind.SAY, "ann", verified=False, text="psst", reader=BOB)
+        self.successResultOf(self.store.append(asked, 0))
+        self.restart(1.0)
+        late: list[Fact] = []
+        self.successResultOf(self.store.subscribe(late.append, 0))
+        self.assertEqual([drafted(fact) for fact in late], [asked])
+
     def test_the_first_entry_of_a_run(self) -> None:
         """It names the newest that was kept of its room, or the base if there was none."""
         base = self.heads().base
@@ -324,4 +437,6 @@ class StoreContract(_Case):
         self.failureResultOf(self.store.read(LOBBY, None, None, 1), StoreError)
         self.failureResultOf(self.store.heads(), StoreError)
         self.failureResultOf(self.store.subscribe(self.told.append, 0), StoreError)
+        self.failureResultOf(self.store.remember({"a": b""}), StoreError)
+        self.failureResultOf(self.store.remembered(), StoreError)
         self.assertEqual(self.told, [])

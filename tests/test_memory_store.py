@@ -10,7 +10,7 @@ from chat.errors import StoreError
 from chat.messages import LOBBY
 from chat.store.interface import KEPT_ROOMS, RUN_BITS, RUN_STEP, Store, begin_run
 from chat.store.memory import KEPT_CLIENTS, KEPT_ENTRIES, KEPT_IN_ALL, Contents, MemoryStore
-from chat.stored import Appended, Heads, Page
+from chat.stored import Appended, Fact, Heads, Page, RoomHeads
 from tests.store_contract import ANN, BOB, HOUR, LARGEST, START, StoreContract, draft
 
 
@@ -65,6 +65,21 @@ class MemoryStoreTests(StoreContract, SynchronousTestCase):
         self.assertEqual(self.read(), Page(base, base, ()))
         self.assertIsInstance(self.append(1, 0), Appended)
 
+    def test_topics_and_memos_are_kept(self) -> None:
+        """They are not."""
+        self.set_topic(LOBBY, "tea")
+        self.remember({"a": b"1"})
+        self.restart(1.0)
+        self.assertEqual((self.topics(), self.remembered()), ({}, {}))
+
+    def test_whom_it_is_for_is_kept(self) -> None:
+        """No fact is told after a restart."""
+        self.append(1, 0)
+        self.restart(1.0)
+        late: list[Fact] = []
+        self.successResultOf(self.store.subscribe(late.append, 0))
+        self.assertEqual(late, [])
+
     def test_the_first_entry_of_a_run(self) -> None:
         """It names the base of its run: everything before that is not kept."""
         self.append(1, 0)
@@ -101,7 +116,7 @@ class MemoryStoreTests(StoreContract, SynchronousTestCase):
             self.assertEqual(len(self.read(limit=256, room=room).entries), kept)
         emptied = self.read(room=rooms[1])
         self.assertEqual(emptied.floor, emptied.head)
-        self.assertEqual(self.heads().rooms[rooms[1]], (emptied.head, emptied.head))
+        self.assertEqual(self.heads().rooms[rooms[1]], RoomHeads(emptied.head, emptied.head))
         self.append(2, 1, BOB, rooms[1])
         entry = self.told[-1].entry
         self.assertEqual(self.read(room=rooms[1]), Page(emptied.floor, entry.seq, (entry,)))

@@ -5,69 +5,19 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
-from chat.messages import LOBBY
-from chat.store.interface import KEPT_ROOMS, READ_LIMIT, Store
-from chat.store.sqlite import BATCH, CLIENT_DAYS, PAGE, TOLD_AT_ONCE, WAITING, SqliteStore
-from chat.store.tables import SCHEMA, TRIM_AT_ONCE, Tables
+from chat.store.interface import KEPT_ROOMS, Store
+from chat.store.schema import SCRIPTS
+from chat.store.sqlite import BATCH, PAGE, TOLD_AT_ONCE, WAITING, SqliteStore
+from chat.store.tables import Tables
 from chat.stored import Appended, Repeat, Stale
-from tests.store_contract import ANN, BOB, START, StoreContract, draft
-
-DAY = 86_400.0
-
-
-class _Thread:
-    """A thread that does nothing until it is told to: then what it was asked, in order."""
-
-    def __init__(self) -> None:
-        self.waiting: list[tuple[Deferred[Any], Callable[[], Any]]] = []
-
-    def __call__(self, function: Callable[..., Any], *arguments: object) -> Deferred[Any]:
-        """Keep it for later."""
-        done: Deferred[Any] = Deferred()
-        self.waiting.append((done, lambda: function(*arguments)))
-        return done
-
-    def work(self) -> int:
-        """Do what was asked so far; give how much that was."""
-        waiting, self.waiting = self.waiting, []
-        for done, act in waiting:
-            maybeDeferred(act).chainDeferred(done)
-        return len(waiting)
-
-
-class _Case(SynchronousTestCase):
-    """A folder, a clock, and stores in one file of that folder."""
-
-    def setUp(self) -> None:
-        """Make the folder."""
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.path = Path(folder.name) / "chat.db"
-        self.now = START
-        self.later: list[Callable[[], None]] = []
-
-    def open(self, **keep: Any) -> SqliteStore:
-        """Open a store that does everything at once."""
-        return SqliteStore(
-            self.path, lambda: self.now, maybeDeferred, maybeDeferred, lambda call: call(), **keep
-        )
-
-    def open_slowly(self) -> tuple[SqliteStore, _Thread, _Thread]:
-        """Open a store whose threads wait to be told to work."""
-        writer, reader = _Thread(), _Thread()
-        return (
-            SqliteStore(self.path, lambda: self.now, writer, reader, self.later.append),
-            writer,
-            reader,
-        )
+from tests.sqlite_support import SqliteTestCase
+from tests.store_contract import BOB, START, StoreContract, draft
 
 
 class SqliteStoreTests(StoreContract, SynchronousTestCase):
@@ -85,7 +35,7 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
         return SqliteStore(self.path, lambda: self.now, maybeDeferred, maybeDeferred, lambda call: call())
 
 
-class GroupCommitTests(_Case):
+class GroupCommitTests(SqliteTestCase):
     """What comes while the disk is busy is written together."""
 
     def test_one_commit_for_many(self) -> None:
@@ -166,7 +116,7 @@ class GroupCommitTests(_Case):
         self.assertEqual(heard, list(range(1, PAGE + 20)))
 
 
-class FaultTests(_Case):
+class FaultTests(SqliteTestCase):
     """A disk that fails: what is accepted is stored, and nothing else."""
 
     def test_a_failed_commit(self) -> None:
@@ -191,6 +141,24 @@ class FaultTests(_Case):
         assert isinstance(again, Appended)
         self.assertLess(first.seq, again.seq)
         self.assertEqual(self.successResultOf(answers[3]), Repeat(first.seq))
+
+    def test_a_failed_memo(self) -> None:
+        """All of what is to be remembered at once is, or nothing; texts and later memos pass."""
+        store = self.open()
+        self.successResultOf(store.remember({"a": b"1", "b": b"1"}))
+        other = sqlite3.connect(self.path, isolation_level=None)
+        other.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON memos WHEN new.key = 'z'"
+            " BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        failing = store.remember({"a": None, "b": b"2", "c": b"2", "z": b"2"})
+        self.assertIn("full", self.failureResultOf(failing, StoreError).getErrorMessage())
+        self.assertEqual(self.successResultOf(store.remembered()), {"a": b"1", "b": b"1"})
+        self.assertIsInstance(self.successResultOf(store.append(draft(1), 0)), Appended)
+        other.execute("DROP TRIGGER full")
+        other.close()
+        self.successResultOf(store.remember({"a": None, "z": b"2"}))
+        self.assertEqual(self.successResultOf(store.remembered()), {"b": b"1", "z": b"2"})
 
     def test_locked_by_another_program(self) -> None:
         """Whoever holds the file locked makes a commit fail, in the end; later ones pass."""
@@ -255,93 +223,6 @@ class FaultTests(_Case):
         self.assertEqual(tables.append([(draft(2, room="r0"), 1)], START)[0][0], Stale(0))
 
 
-class TidyTests(_Case):
-    """Entries and clients are forgotten by count and by age, the oldest first."""
-
-    def fill(self, store: SqliteStore, count: int, room: str = LOBBY, first: int = 1) -> None:
-        """Say so many texts."""
-        for n in range(first, first + count):
-            self.successResultOf(store.append(draft(n, room=room), n - 1))
-
-    def fill_at_once(self, count: int) -> None:
-        """Write so many texts to the file, in one commit."""
-        tables = Tables(self.path, self.now)
-        tables.append([(draft(0, text=f"{n}"), 0) for n in range(count)], self.now)
-        tables.close()
-
-    def tidy(self, store: SqliteStore) -> int:
-        """Tidy up; give in how many steps."""
-        steps = 1
-        while self.successResultOf(store.tidy()):
-            steps += 1
-        return steps
-
-    def test_by_count(self) -> None:
-        """Of each room the newest are kept; the floor is the newest that is not, and survives a restart."""
-        store = self.open(entries=10)
-        self.fill(store, 25)
-        self.fill(store, 5, "small", 26)
-        whole = self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT)).entries
-        self.tidy(store)
-        page = self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT))
-        self.assertEqual(page.entries, whole[-10:])
-        self.assertEqual((page.floor, page.head), (whole[-11].seq, whole[-1].seq))
-        self.assertEqual(len(self.successResultOf(store.read("small", 0, None, READ_LIMIT)).entries), 5)
-        self.successResultOf(store.close())
-        store = self.open()
-        self.assertEqual(self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT)), page)
-        self.assertEqual(self.successResultOf(store.heads()).rooms[LOBBY], (page.floor, page.head))
-        told: list[int] = []
-        self.successResultOf(store.subscribe(lambda fact: told.append(fact.floor), page.head - 1))
-        self.assertEqual(told[0], page.floor)
-
-    def test_by_age(self) -> None:
-        """What is older than so many days goes, though it is little; a room may become empty."""
-        store = self.open(days=2.0)
-        self.fill(store, 5)
-        self.now += 1.5 * DAY
-        self.fill(store, 3, first=6)
-        self.now += DAY
-        self.tidy(store)
-        page = self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT))
-        self.assertEqual([entry.text for entry in page.entries], ["text 6", "text 7", "text 8"])
-        self.now += 2 * DAY
-        self.tidy(store)
-        page = self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT))
-        self.assertEqual((page.entries, page.floor), ((), page.head))
-        self.fill(store, 1, first=9)
-        (entry,) = self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT)).entries
-        self.assertEqual(entry.seq - entry.back, page.head)
-
-    def test_in_steps(self) -> None:
-        """A step forgets a bounded number, so that no append waits long for it."""
-        self.fill_at_once(2 * TRIM_AT_ONCE + 11)
-        store = self.open(entries=1)
-        self.assertEqual(self.tidy(store), 4)
-        self.assertEqual(len(self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT)).entries), 1)
-
-    def test_old_and_many(self) -> None:
-        """Age and count together: the bound of a step holds for both."""
-        self.fill_at_once(2 * TRIM_AT_ONCE + 100)
-        store = self.open(entries=2 * TRIM_AT_ONCE, days=1.0)
-        self.now += 2 * DAY
-        self.assertEqual(self.tidy(store), 4)
-        self.assertEqual(self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT)).entries, ())
-
-    def test_clients(self) -> None:
-        """A client's number is forgotten after 30 days without a text, not before."""
-        store = self.open(days=1_000.0)
-        self.fill(store, 3)
-        self.now += (CLIENT_DAYS - 1) * DAY
-        self.successResultOf(store.append(draft(1, BOB), 0))
-        self.tidy(store)
-        self.assertEqual(self.successResultOf(store.append(draft(5, ANN), 9)), Stale(3))
-        self.now += 2 * DAY
-        self.tidy(store)
-        self.assertEqual(self.successResultOf(store.append(draft(5, ANN), 9)), Stale(0))
-        self.assertEqual(self.successResultOf(store.append(draft(5, BOB), 9)), Stale(1))
-
-
 def _make_other(path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE recipes (name TEXT)")
@@ -352,7 +233,7 @@ def _make_other(path: Path) -> None:
 def _make_newer(path: Path) -> None:
     Tables(path, START).close()
     newer = sqlite3.connect(path)
-    newer.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    newer.execute(f"PRAGMA user_version = {len(SCRIPTS) + 1}")
     newer.execute("PRAGMA journal_mode = DELETE")
     newer.commit()
     newer.close()

@@ -17,6 +17,7 @@ from chat.stored import AppendResult, Draft, Fact, Heads, Page
 
 READ_LIMIT = 256  # entries in one answer: about a quarter of a megabyte at most
 KEPT_ROOMS = 60_000  # the hub makes 10,000 for everybody, and one for each owner of a nick
+EMPTY_ROOMS = 1_000  # of which nothing is kept: when there are more at a start, all of those are forgotten
 KEPT_RESULTS = 16  # of a client: more than the 8 requests that one may have in flight
 RUN_BITS = 10  # positions in a millisecond before a run could meet the one that a restart begins
 RUN_STEP = 1 << 20  # between two runs that the clock does not keep apart: it stood still, or was set back

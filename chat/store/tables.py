@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,32 +18,15 @@ from msgspec.structs import replace
 
 from chat.errors import StoreError
 from chat.messages import Entry, Kind
-from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run, said
+from chat.store.interface import EMPTY_ROOMS, KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run, said
+from chat.store.schema import check_schema, transaction, upgrade
 from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, RoomHeads, Stale
 
-SCHEMA = 1  # what this release writes, in the file's user_version
 BUSY_SECONDS = 5.0  # to wait for another program that has the file locked (a backup, somebody's sqlite3)
 WAL_PAGES = 1_000  # of 4 KiB, after which SQLite copies them into the file: its own default
 TRIM_AT_ONCE = 250  # entries: some 20 ms of a file with a million, in which appends wait
+LOOKED_AT = 1_000  # rooms, in one step of trimming: some 10 ms in which appends wait
 
-_TABLES = """
-CREATE TABLE run (base INTEGER NOT NULL);
-CREATE TABLE rooms (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
-    floor INTEGER NOT NULL, head INTEGER NOT NULL, count INTEGER NOT NULL, topic TEXT NOT NULL
-);
-CREATE TABLE entries (
-    seq INTEGER PRIMARY KEY, room INTEGER NOT NULL, back INTEGER NOT NULL, at INTEGER NOT NULL,
-    kind TEXT NOT NULL, nick TEXT NOT NULL, verified INTEGER NOT NULL, text TEXT NOT NULL,
-    client BLOB NOT NULL, n INTEGER NOT NULL, reader BLOB NOT NULL
-);
-CREATE INDEX entries_of_rooms ON entries (room, seq);
-CREATE TABLE clients (
-    id BLOB PRIMARY KEY, number INTEGER NOT NULL, used INTEGER NOT NULL, results BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX clients_by_use ON clients (used);
-CREATE TABLE memos (key TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
-"""
 _ENTRY = "seq, back, at, kind, nick, verified, text"
 
 
@@ -91,6 +74,7 @@ class Tables:
         self._path = path
         self._rooms: dict[str, _Room] = {}
         self._made = 0  # rooms, in the transaction that is under way
+        self._to_trim: list[str] = []  # rooms that trimming has still to look at, before it begins again
         with told_plainly(path):
             # a pool's thread may be another than the one that opens: calls never overlap all the same
             self._connection = sqlite3.connect(
@@ -108,22 +92,14 @@ class Tables:
         if is_reader:
             ask("PRAGMA query_only = ON")
             return
-        (schema,) = ask("PRAGMA user_version").fetchone()
-        (tables,) = ask("SELECT count(*) FROM sqlite_master").fetchone()
-        if schema > SCHEMA:
-            raise StoreError(f"{self._path} is of a newer udpchat: its schema is {schema}, not {SCHEMA}")
-        if not schema and tables:
-            raise StoreError(f"{self._path} is another program's database")
+        check_schema(self._connection, self._path)
         ask("PRAGMA journal_mode = WAL")
         ask("PRAGMA synchronous = FULL")
         ask(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-        if not schema:
-            with self._transaction():
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    ask(statement)
+        upgrade(self._connection)
+        with transaction(self._connection):
+            if ask("SELECT base FROM run").fetchone() is None:
                 ask("INSERT INTO run VALUES (?)", (begin_run(at, 0),))
-                ask(f"PRAGMA user_version = {SCHEMA}")
-        with self._transaction():
             self._forget_rooms()
         (self.base,) = ask("SELECT base FROM run").fetchone()
         for name, *fields in ask("SELECT name, id, floor, head, count, topic FROM rooms"):
@@ -131,11 +107,18 @@ class Tables:
         self._newest = begin_run(at, max([self.base, *(room.head for room in self._rooms.values())]))
 
     def _forget_rooms(self) -> None:
-        """Forget rooms of which nothing is kept. What they had stays numbers that are not kept."""
+        """Forget rooms of which nothing is kept, if they have become many.
+
+        Then no position in a room that has no entry is known below the newest of theirs, and whoever was in
+        one is told that something there is not kept any more. That is rare; rooms that nobody remembers
+        would take the place of others for ever.
+        """
         ask = self._connection.execute
         empty = "FROM rooms WHERE count = 0 AND topic = ''"
-        ask(f"UPDATE run SET base = max(base, (SELECT ifnull(max(head), 0) {empty}))")  # noqa: S608  (constants)
-        ask(f"DELETE {empty}")
+        count, newest = ask(f"SELECT count(*), ifnull(max(head), 0) {empty}").fetchone()
+        if count > EMPTY_ROOMS:
+            ask("UPDATE run SET base = max(base, ?)", (newest,))
+            ask(f"DELETE {empty}")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -155,7 +138,7 @@ class Tables:
         with told_plainly(self._path):
             touched: dict[str, _Room] = {}
             self._made = 0
-            with self._transaction():
+            with transaction(self._connection):
                 outcomes = [self._append(draft, last, at, touched) for draft, last in drafts]
                 self._connection.executemany(
                     "UPDATE rooms SET head = ?, count = ?, topic = ? WHERE id = ?",
@@ -242,7 +225,7 @@ class Tables:
         """Give what `Store.read` promises; `base` is floor and head of a room in which nobody spoke."""
         limit = min(limit, READ_LIMIT)
         ask = self._connection.execute
-        with told_plainly(self._path), self._transaction("DEFERRED"):
+        with told_plainly(self._path), transaction(self._connection, "DEFERRED"):
             found = ask("SELECT id, floor, head FROM rooms WHERE name = ?", (room,)).fetchone()
             if found is None:
                 return Page(base, base, ())
@@ -282,7 +265,7 @@ class Tables:
         """Do what `Store.remember` promises."""
         gone = [(key,) for key, content in changes.items() if content is None]
         kept = [(key, content) for key, content in changes.items() if content is not None]
-        with told_plainly(self._path), self._transaction():
+        with told_plainly(self._path), transaction(self._connection):
             self._connection.executemany("DELETE FROM memos WHERE key = ?", gone)
             self._connection.executemany("INSERT OR REPLACE INTO memos VALUES (?, ?)", kept)
 
@@ -297,17 +280,20 @@ class Tables:
         """Forget one room's oldest entries beyond `entries` or older than `days`: at most 250 of them.
 
         Clients that have said nothing for `client_days` are forgotten with their numbers. Says whether there
-        is more to forget.
+        is more to forget, or to look at.
         """
         oldest = int((at - days * 86_400) * 1000)
+        self._to_trim = self._to_trim or list(self._rooms)
         with told_plainly(self._path):
             self._connection.execute("DELETE FROM clients WHERE used < ?", (int(at - client_days * 86_400),))
-            for room in self._rooms.values():
+            for name in self._to_trim[: -LOOKED_AT - 1 : -1]:
+                room = self._rooms[name]
                 excess = min(self._excess(room, entries, oldest), TRIM_AT_ONCE)
                 if excess > 0:
                     self._forget(room, excess)
                     return True
-        return False
+                self._to_trim.pop()
+        return bool(self._to_trim)
 
     def _excess(self, room: _Room, entries: int, oldest: int) -> int:
         """Give how many of a room's entries are too many or too old."""
@@ -332,24 +318,13 @@ class Tables:
         (floor,) = self._connection.execute(
             "SELECT seq FROM entries WHERE room = ? ORDER BY seq LIMIT 1 OFFSET ?", (room.id, count - 1)
         ).fetchone()
-        with self._transaction():
+        with transaction(self._connection):
             self._connection.execute("DELETE FROM entries WHERE room = ? AND seq <= ?", (room.id, floor))
             self._connection.execute(
                 "UPDATE rooms SET floor = ?, count = ? WHERE id = ?", (floor, room.count - count, room.id)
             )
         room.floor = floor
         room.count -= count
-
-    @contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        self._connection.execute(f"BEGIN {kind}")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):  # SQLite has rolled back already where it could not go on
-                self._connection.execute("ROLLBACK")
-            raise
 
 
 def _entry(room: str, row: Sequence[object]) -> Entry:
