@@ -1,4 +1,4 @@
-"""What the tests of who may read what share: a hub on a store, members of every kind, all that each is told."""
+"""What the tests of who may read what share: a hub on a store, and all that each member is told."""
 
 from __future__ import annotations
 
