@@ -76,7 +76,7 @@ class Chat:
         self.held: list[Read] = []
         self.is_slow = False
         self._facts: deque[Fact] = deque()
-        self._numbers: defaultdict[str, int] = defaultdict(int)
+        self._numbers: defaultdict[str, int] = defaultdict(int) if before is None else before._numbers
         heads = result_of(self.store.heads())
         self.hub.restore(heads)
         memos: dict[str, bytes] = result_of(self.store.remembered())

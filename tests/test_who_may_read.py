@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.memos import Reader, memo_key
+from chat.memos import Device, Reader, memo_key
 from chat.messages import (
     DIRECT,
     LOBBY,
@@ -25,6 +25,7 @@ from chat.messages import (
     Hello,
     Join,
     Joined,
+    Kind,
     Names,
     NamesPage,
     Nick,
@@ -42,6 +43,7 @@ from chat.messages import (
 )
 from tests.hub_support import DEN
 from tests.reading_support import (
+    KEYS,
     UNKNOWN_LOG,
     Chat,
     client_of,
@@ -104,7 +106,9 @@ class TableTests(ReadingTestCase):
     def test_unasked(self) -> None:
         """What is said reaches who is there, to one person that person, nobody else."""
         for name, live, _, _ in READERS:
-            self.assertEqual(texts(self.chat.told[name]), "".join(sorted(live)), name)
+            told = [each for each in self.chat.told[name] if isinstance(each, Entry)]
+            entries = [entry.text for entry in told if entry.kind is Kind.SAY]
+            self.assertEqual(sorted(entries), sorted(live), name)  # each once
         self.assertEqual(texts(self.chat.told["gil"]), "GL")
 
     def test_fetching(self) -> None:
@@ -126,6 +130,16 @@ class TableTests(ReadingTestCase):
         for name, _, kept, _ in READERS:
             self.chat.enter(name, LOBBY, nick="gil" if name == "gul" else "")
             self.assert_reads(name, kept.replace("d", "").replace("D", ""))
+
+    def test_after_a_restart_that_forgot_a_key(self) -> None:
+        """A seat gives nobody a log: whose key is linked no more is in its owner's log no more."""
+        del self.chat.store.contents.memos[memo_key(Device, KEYS["phone"])]
+        self.chat = Chat(self.chat)
+        self.chat.enter("phone", LOBBY, nick="other")
+        self.assert_reads("phone", "L")
+        self.chat.say("sam", "@ann", "Z")
+        self.assertEqual(texts(self.chat.told["phone"]), "L")
+        self.assert_reads("ann", "LdDAaZ")
 
     def test_where_rooms_stand(self) -> None:
         """A Pong names the rooms that one is in; nobody hears where another's log stands."""
@@ -333,6 +347,22 @@ class NicksTests(ReadingTestCase):
         self.chat = Chat(self.chat)
         self.assert_reads("eve", "LoEX")
         self.assert_reads("ann", "LAaWY")
+
+    def test_a_log_is_its_keys_and_not_its_nicks(self) -> None:
+        """Who owns no nick any more has the log that it always had, and nobody else gets to know it."""
+        self.chat.ask("ann", Release(8, "phone"), Release(9, "ann"))
+        told = self.chat.ask("ann", Hello(PROTOCOL_VERSION, client_of("ann"), "ann"))
+        self.assertEqual(
+            [(each.direct, each.is_owned) for each in told if isinstance(each, Welcome)],
+            [(LOGS["ann"], False)],
+        )
+        self.chat.ask("ann", Bye())
+        told = self.chat.enter("kate", LOBBY, nick="ann")
+        self.assertEqual([each.direct for each in told if isinstance(each, Welcome)], [""])
+        self.chat.say("sam", "@ann", "V")
+        self.assertEqual(texts(self.chat.told["kate"]), "V")
+        self.assert_reads("kate", "L")
+        self.assert_reads("phone", "LAa")
 
     def test_a_code_that_was_used(self) -> None:
         """It lets no other key read what its owner reads, and neither does a guess."""
