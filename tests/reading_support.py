@@ -76,7 +76,7 @@ class Chat:
         self.held: list[Read] = []
         self.is_slow = False
         self._facts: deque[Fact] = deque()
-        self._numbers: defaultdict[str, int] = defaultdict(int) if before is None else before._numbers
+        self.numbers: defaultdict[str, int] = defaultdict(int) if before is None else before.numbers
         heads = result_of(self.store.heads())
         self.hub.restore(heads)
         memos: dict[str, bytes] = result_of(self.store.remembered())
@@ -132,8 +132,8 @@ class Chat:
 
     def say(self, name: str, room: str, text: str) -> list[Any]:
         """Let a member say something."""
-        self._numbers[name] += 1
-        n = self._numbers[name]
+        self.numbers[name] += 1
+        n = self.numbers[name]
         return self.ask(name, Say(n, n, room, Kind.SAY, text))
 
 
