@@ -104,7 +104,10 @@ class Tables:
         (self.base,) = ask("SELECT base FROM run").fetchone()
         for name, *fields in ask("SELECT name, id, floor, head, count, topic FROM rooms"):
             self._rooms[name] = _Room(*fields)
-        self._newest = begin_run(at, max([self.base, *(room.head for room in self._rooms.values())]))
+        # of the entries themselves too: a file whose newest cannot be read is not to be served
+        (newest,) = ask("SELECT coalesce(max(seq), 0) FROM entries").fetchone()
+        heads = (room.head for room in self._rooms.values())
+        self._newest = begin_run(at, max([self.base, newest, *heads]))
 
     def _forget_rooms(self) -> None:
         """Forget rooms of which nothing is kept, if they have become many.
