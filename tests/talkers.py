@@ -38,6 +38,9 @@ class Talker:
         self.seen: list[Happening] = []
         self.answered_at: list[float] = []  # monotonic seconds, one for each of its texts that was accepted
         self.failures: list[Failure] = []
+        self.shown: list[Entry] = []  # in the order in which it shows them
+        self.markers: list[Lost | NotKept] = []  # where it shows that something is missing
+        self._refused = 0
         self._look = look
         self._client = ChatClient(
             the_reactor(),
@@ -77,19 +80,10 @@ class Talker:
         """How many of its texts have no answer yet."""
         return self._client.unsettled
 
-    def shown(self) -> list[Entry]:
-        """Give the entries that it shows, in their order."""
-        return [
-            what.shown for what in self.seen if isinstance(what, Appeared) and isinstance(what.shown, Entry)
-        ]
-
-    def markers(self) -> list[Appeared]:
-        """Give the places where it shows that something is missing."""
-        return [
-            what
-            for what in self.seen
-            if isinstance(what, Appeared) and isinstance(what.shown, Lost | NotKept)
-        ]
+    @property
+    def waits(self) -> bool:
+        """Whether it has not seen an answer to each of its texts."""
+        return len(self.texts) > len(self.answered_at) + self._refused
 
     def _talk_on(self) -> None:
         if self.unsettled < WAITING:
@@ -97,8 +91,15 @@ class Talker:
 
     def _happened(self, what: Happening) -> None:
         self.seen.append(what)
-        if isinstance(what, Said):
-            self.answered_at.append(time.monotonic())
+        match what:
+            case Said():
+                self.answered_at.append(time.monotonic())
+            case NotSaid():
+                self._refused += 1
+            case Appeared(shown=Entry() as entry):
+                self.shown.append(entry)
+            case Appeared(shown=Lost() | NotKept() as marker):
+                self.markers.append(marker)
         self._look()
 
 
@@ -166,9 +167,9 @@ class Crowd:
         checker.finished(talker.nick, {LOBBY})
 
     def _is_settled(self) -> bool:
-        if any(talker.unsettled for talker in self.talkers):
+        if any(talker.waits for talker in self.talkers):
             return False
-        newest = {talker.shown()[-1].seq if talker.shown() else 0 for talker in self.talkers}
+        newest = {talker.shown[-1].seq if talker.shown else 0 for talker in self.talkers}
         return len(newest) == 1
 
     def _look(self) -> None:

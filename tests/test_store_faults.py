@@ -77,7 +77,7 @@ class RunningTests(FaultTestCase, TestCase):
         for talker in crowd.talkers:
             said = [fact.entry.text for fact in facts if fact.entry.nick == talker.nick]
             self.assertEqual(said, talker.texts)
-            self.assertEqual((talker.markers(), talker.failures), ([], []))
+            self.assertEqual((talker.markers, talker.failures), ([], []))
 
     async def test_a_full_disk(self) -> None:
         """What is said while the disk is full is accepted once there is room: all of it, once, in order."""
@@ -94,8 +94,8 @@ class RunningTests(FaultTestCase, TestCase):
         for talker in (ann, ben):
             talker.be_silent()
         _, stored = read_store(copy_store(server.pid, self.path, self.folder()))
-        self.assertNotEqual(ben.shown(), [])
-        self.assertLessEqual({entry.seq for entry in ben.shown()}, {fact.entry.seq for fact in stored})
+        self.assertNotEqual(ben.shown, [])
+        self.assertLessEqual({entry.seq for entry in ben.shown}, {fact.entry.seq for fact in stored})
         for n in range(20):
             ann.say(f"in the meantime {n}")
         as_seen_by(server.pid, ballast).unlink()
@@ -119,7 +119,7 @@ class RunningTests(FaultTestCase, TestCase):
         heard = await deferToThread(plain.read)
         self.assertIn(b"ann: before", heard)
         await deferToThread(server.find, is_fault)
-        self.assertEqual([entry.text for entry in ben.shown()], ["before"])
+        self.assertEqual([entry.text for entry in ben.shown], ["before"])
         self.assertEqual(len(ann.answered_at), 1)
         other.execute("ROLLBACK")
         await self.assert_all_said(server, crowd)
@@ -145,7 +145,7 @@ class RunningTests(FaultTestCase, TestCase):
         ben.say("it does")
         await crowd.settled()
         for talker in (ann, ben):
-            self.assertEqual({entry.text for entry in talker.shown()}, {"it goes on", "it does"})
+            self.assertEqual({entry.text for entry in talker.shown}, {"it goes on", "it does"})
 
 
 class StartTests(FaultTestCase, SynchronousTestCase):
