@@ -91,11 +91,14 @@ class WithholdingPort(UdpPort):
 
     author: Author
 
-    def send(self, datagram: bytes, peers: Sequence[Peer], now: float) -> list[tuple[Peer, OSError]]:
+    def send(
+        self, datagrams: Sequence[bytes], peers: Sequence[Peer], now: float
+    ) -> list[tuple[Peer, OSError]]:
         """Write to all but the author."""
         if self.author.waits:
-            peers = [peer for peer in peers if peer.addr != self.author.addr]
-        return super().send(datagram, peers, now)
+            kept = [n for n, peer in enumerate(peers) if peer.addr != self.author.addr]
+            datagrams, peers = [datagrams[n] for n in kept], [peers[n] for n in kept]
+        return super().send(datagrams, peers, now)
 
 
 def main(state: Path, point: str) -> None:

@@ -15,8 +15,9 @@ from twisted.python.failure import Failure
 
 from chat.client.protocol import ChatClient, Happening
 from chat.identity import KnownServers, load_identity
-from chat.messages import LOBBY, Entry, Fact, Heads, Kind
+from chat.messages import LOBBY, Entry, Kind
 from chat.store.tables import Tables
+from chat.stored import Fact, Heads
 from chat.wire.events import Appeared, InRoom, NotSaid, Said
 from chat.wire.sequence import Lost, NotKept
 from tests.checker import Checker, Text

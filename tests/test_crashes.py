@@ -16,8 +16,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from chat.messages import Fact
 from chat.server.storage import STORE_FILE
+from chat.stored import Fact
 from tests.chat_process import ChatProcess, is_event
 from tests.client_process import the_reactor
 from tests.loopback_support import LoopbackTestCase
