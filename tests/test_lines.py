@@ -32,6 +32,7 @@ from chat.wire.lines import (
     NICK_TAKEN,
     is_own_voice,
     is_server_talk,
+    join_lines,
     joined_line,
     link_line,
     mark,
@@ -258,3 +259,33 @@ class VoiceTests(SynchronousTestCase):
             "bob: hi",
         ):
             self.assertFalse(is_server_talk(line), line)
+
+
+class JoinTests(SynchronousTestCase):
+    """Lines that leave together in one record."""
+
+    def test_with_line_ends(self) -> None:
+        """As many as fit, in order."""
+        self.assertEqual(join_lines([b"a\n", b"bc\n", b"d\n", b"efgh\n"], 5), [b"a\nbc\n", b"d\n", b"efgh\n"])
+
+    def test_without(self) -> None:
+        """What has no line end would be one line with its neighbour: it stands by itself."""
+        self.assertEqual(
+            join_lines([b"a", b"b\n", b"c", b"d\n", b"e\n"], 99), [b"a", b"b\n", b"c", b"d\ne\n"]
+        )
+
+    @given(
+        st.lists(
+            st.sampled_from([b"", b"\n"]).flatmap(
+                lambda end: st.binary(min_size=1, max_size=9).map(
+                    lambda line: line.replace(b"\n", b"") + b"x" + end
+                )
+            )
+        )
+    )
+    def test_nothing_is_lost(self, lines: list[bytes]) -> None:
+        """All lines come, in their order, in plaintexts that fit."""
+        joined = join_lines(lines, 12)
+        self.assertEqual(b"".join(joined), b"".join(lines))
+        self.assertLessEqual(max(map(len, joined), default=0), 12)
+        self.assertFalse(any(b"\n" in plaintext and not plaintext.endswith(b"\n") for plaintext in joined))

@@ -26,7 +26,7 @@ class TalkTests(ServerTests):
         nat = Native(self.wire, NAT, "nat")
         ned = Sealed(self.wire, NED)
         ned.say(b"ned\n")
-        self.assertEqual(ned.take(), [b"ned has joined the chat\n", b"-!- be nice\n"])
+        self.assertEqual(ned.take(), [b"ned has joined the chat\n-!- be nice\n"])
         ned.say(b"hi\n")
         self.wire.send(ANN, b"hello")
         nat.say("welcome")
@@ -174,7 +174,7 @@ class LeavingTests(ServerTests):
         """A script's record of three lines is a join, a text and a leave, and it sees its own text."""
         bot = Sealed(self.wire, FAR)
         bot.say(b"bot\nbackup done\nexit\n")
-        self.assertEqual(bot.take(), [b"bot has joined the chat\n", b"bot: backup done\n"])
+        self.assertEqual(bot.take(), [b"bot has joined the chat\nbot: backup done\n"])
         self.assertTrue(bot.channel.is_over)
 
     def test_a_whole_visit_and_a_slow_store(self) -> None:

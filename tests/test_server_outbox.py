@@ -69,7 +69,7 @@ class OutboxTests(SynchronousTestCase):
 
     def test_rendered_once(self) -> None:
         """There is one line for each form that plain peers want it in: another room, two line ends."""
-        self.outbox.tell_text(self.book.crowd(LOBBY, self.members), HI, None, 0.0)
+        self.outbox.tell_text(self.book.crowd(LOBBY, self.members), HI, None)
         self.assertEqual(
             sorted(Counter(self.outbox.take()[0]).items()),
             [(b"[lobby] ann: hi", 5), (b"[lobby] ann: hi\n", 5)],
@@ -81,12 +81,11 @@ class OutboxTests(SynchronousTestCase):
             peer = proven(("10.0.0.3", number), TextSession(member, 1.0, 0.0))
             self.book.add(peer)
             self.book.seat(member, peer)
-        self.outbox.tell_text(
-            self.book.crowd(LOBBY, self.members), HI, self.book.members[self.members[0]], 0.0
-        )
+        self.outbox.tell_text(self.book.crowd(LOBBY, self.members), HI, self.book.members[self.members[0]])
         self.assertEqual([len(part) for part in self.outbox.take()], [10, 10])
         told = {}
         while (sealed := self.outbox.next_proven()) is not None:
+            sealed.pass_on(0.0)
             (datagram,) = sealed.channel.datagrams_to_send(0.0)
             opened = open_sealed(datagram)
             assert opened is not None
@@ -99,7 +98,7 @@ class OutboxTests(SynchronousTestCase):
         for number, line in ((10, b"ann -> you: hi"), (11, b"ann -> you: hi\n")):
             reader = self.members[number]
             peer = self.book.members[reader]
-            self.outbox.tell_text(self.book.crowd(alone.room, (reader,)), alone, peer, 0.0)
+            self.outbox.tell_text(self.book.crowd(alone.room, (reader,)), alone, peer)
             self.assertEqual(self.outbox.take(), ([line], [peer]))
 
     def test_presence_has_no_tail(self) -> None:

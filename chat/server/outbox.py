@@ -42,7 +42,7 @@ class Outbox:
         """Note that the session of `peer`, or its channel, may have something to send."""
         self._proven[peer] = None
 
-    def tell_text(self, crowd: Crowd, message: Broadcast, silent: AnyPeer | None, now: float) -> None:
+    def tell_text(self, crowd: Crowd, message: Broadcast, silent: AnyPeer | None) -> None:
         """Give the line that tells of `message` to all of its room who speak text, but to `silent`.
 
         What somebody says to themselves alone they are told all the same: no room shows that it is out.
@@ -62,7 +62,7 @@ class Outbox:
             plaintext = (mark(line, message.room) if is_marked else line) + line_end
             for peer in proven:
                 if peer is not silent:
-                    peer.channel.send(plaintext, now)
+                    peer.lines.append(plaintext)
                     self._proven[peer] = None
             self.queued += len(proven)
 

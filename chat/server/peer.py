@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from chat.messages import Request
+from chat.wire.frames import MAX_PLAINTEXT
+from chat.wire.lines import join_lines
 from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
 from chat.wire.visit import ENTER_SECONDS
@@ -110,14 +112,16 @@ class ProvenPeer(Peer):
     """A peer that has proved its address: its channel, and its session once it has said a first word.
 
     The first word decides who it is: a program that speaks frames ("native"), or somebody who speaks plain
-    text ("sealed"). Who says none is given up at `until`.
+    text ("sealed"). Who says none is given up at `until`. `lines` are those that wait for the end of the
+    turn, in their order: as many as fit leave in one record, for sealing costs more than they do.
     """
 
-    __slots__ = ("channel", "session", "until")
+    __slots__ = ("channel", "lines", "session", "until")
 
     def __init__(self, addr: Addr, channel: Channel, now: float) -> None:
         super().__init__(addr)
         self.channel = channel
+        self.lines: list[bytes] = []
         self.session: ServerSession | TextSession | None = None
         self.until = now + ENTER_SECONDS
 
@@ -125,11 +129,21 @@ class ProvenPeer(Peer):
         """Give the plaintexts that a datagram held; rubbish holds none."""
         return self.channel.receive_datagram(datagram, now)
 
+    def collect(self, now: float) -> None:
+        """Put what a session of text has to send behind the lines that wait."""
+        if isinstance(self.session, TextSession):
+            self.lines += self.session.datagrams_to_send(now)
+
     def pass_on(self, now: float) -> None:
-        """Put what the session has to send into the channel."""
-        if self.session is not None:
-            for plaintext in self.session.datagrams_to_send(now):
-                self.channel.send(plaintext, now)
+        """Put what waits, and what the session has to send, into the channel."""
+        if self.session is None:
+            return
+        plaintexts = self.session.datagrams_to_send(now)
+        if self.lines or isinstance(self.session, TextSession):
+            plaintexts = join_lines(self.lines + plaintexts, MAX_PLAINTEXT)
+            self.lines.clear()
+        for plaintext in plaintexts:
+            self.channel.send(plaintext, now)
 
     def next_timeout(self) -> float | None:
         """Give the time at which session or channel want something; None: the session is at its end."""

@@ -242,7 +242,7 @@ class ChatServer(DatagramProtocol):
         if isinstance(peer, ProvenPeer):
             self._outbox.look_after(peer)
             if isinstance(peer.session, TextSession):
-                peer.pass_on(now)
+                peer.collect(now)
                 self._book.note_form(peer)
             return
         datagrams = peer.session.datagrams_to_send(now)
@@ -356,7 +356,7 @@ class ChatServer(DatagramProtocol):
         self._talk.published(message, author)
         crowd = self._book.crowd(message.room, effect.members)
         has_own_line = not self._settings.echo and isinstance(message, Entry)
-        self._outbox.tell_text(crowd, message, author if has_own_line else None, now)
+        self._outbox.tell_text(crowd, message, author if has_own_line else None)
         self._outbox.tell_native(crowd, message, now)
 
     # --- what waits for its time

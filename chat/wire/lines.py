@@ -7,6 +7,7 @@ end it has at most 1,024 bytes, which is what the oldest clients read. docs/prot
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import assert_never
 
 from chat.messages import LOBBY, Broadcast, Change, Entry, Kind, NamesPage, Presence, RoomsPage, is_direct
@@ -65,6 +66,18 @@ def render(message: Broadcast) -> bytes:
         case _:
             assert_never(message)
     return line.encode()
+
+
+def join_lines(lines: Iterable[bytes], limit: int) -> list[bytes]:
+    """Give plaintexts of at most `limit` bytes that hold `lines`: what has no line end stands by itself."""
+    joined: list[bytes] = []
+    for line in lines:
+        is_whole = joined and joined[-1].endswith(b"\n") and line.endswith(b"\n")
+        if is_whole and len(joined[-1]) + len(line) <= limit:
+            joined[-1] += line
+        else:
+            joined.append(line)
+    return joined
 
 
 def mark(line: bytes, room: str) -> bytes:
