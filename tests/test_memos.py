@@ -1,4 +1,4 @@
-"""Tests of `chat.memos`: what is remembered comes back as it was, and anything else is refused in one line."""
+"""Tests of `chat.memos`: what is remembered comes back as it was; anything else is refused in one line."""
 
 from __future__ import annotations
 
