@@ -75,20 +75,6 @@ class RestartTests(SecureCase):
         self.assertIn("silent", names)
         self.assertIn("no talking", topic)
 
-    async def test_closed_to_plain_text(self) -> None:
-        """With --plain off nobody plain is taken back: who is here is who can be heard."""
-        peer = self.plain("plain")
-        self.is_heard(peer, "one", "plain: one")
-        self.is_heard(peer, "two", "plain: two")
-        self.server.stop(signal.SIGKILL)
-        self.serve("--plain=off", f"--port={self.server.port}", f"--state={self.state}", "--store=sqlite:")
-        nat = self.follower("nat", home=self.met())
-        await nat.joined()
-        self.assertEqual(peer.waiting(), [])
-        self.feed(nat, b"/names\n")
-        await nat.until(lambda: b'"answer"' in nat.out)
-        self.assertNotIn(b"plain", nat.out)
-
     def test_what_cannot_be_read(self) -> None:
         """A memo that is none: exit code 1 and one line, as with any file that cannot be used."""
         self.server.stop(signal.SIGTERM)
