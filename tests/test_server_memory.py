@@ -102,6 +102,24 @@ class MemoryTests(SynchronousTestCase):
         self.store.go_on()
         self.assertEqual((self.store.kept(), self.clock.getDelayedCalls()), ({"a": 1}, []))
 
+    def test_coming_and_going(self) -> None:
+        """What is struck before the store ever had it is nothing to write, however long the store fails."""
+        self.memory.found(["reader:old"])
+        self.put(a=1)
+        self.store.go_on(StoreError("disk full"))
+        for _ in range(100):
+            self.put(b=1, c=1)
+            self.put(b=None, c=None)
+        self.put(a=None, old=None, d=1)
+        self.clock.advance(AGAIN_SECONDS)
+        ((changes, _),) = self.store.asked
+        self.assertEqual(set(changes), {"reader:old", "reader:d"})
+        self.put(d=None)  # it may be written by now
+        self.store.go_on()
+        self.store.go_on()
+        self.put(d=None, old=None)
+        self.assertEqual((self.store.kept(), self.store.asked), ({}, []))
+
     def test_a_bug_in_a_store(self) -> None:
         """What a store chokes on is not given to it again; what came after it is."""
         self.put(a=1)

@@ -91,10 +91,11 @@ class Errands:
     def _restore(self, heads: Heads) -> Deferred[Found]:
         self._hub.restore(heads)
         newest = max([heads.base, *(room.head for room in heads.rooms.values())])
-        found = self._store.remembered().addCallback(lambda kept: Found(newest, decode_memos(kept)))
-        return found.addCallback(self._listen)
+        return self._store.remembered().addCallback(self._recall, newest)
 
-    def _listen(self, found: Found) -> Deferred[Found]:
+    def _recall(self, kept: dict[str, bytes], newest: int) -> Deferred[Found]:
+        found = Found(newest, decode_memos(kept))
+        self._memory.found(kept)
         return self._store.subscribe(self._stored, found.newest).addCallback(lambda _: found)
 
     def _await(

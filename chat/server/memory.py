@@ -6,7 +6,7 @@ once and not more often. Its law: what was to be remembered first is never writt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -30,18 +30,29 @@ class Memory:
         self._store = store
         self._faults = faults
         self._clock = clock
-        # By key, so at most as many as the hub and the server have members, owners, keys and logs.
+        # All by key, so at most as many as there are members, owners, keys and logs. What is struck before it
+        # was ever written is no page, or all who come and go while the disk is full would be two each.
         self._pages: dict[str, bytes | None] = {}
-        self._is_writing = False
+        self._kept: set[str] = set()  # what the store has
+        self._under_way: dict[str, bytes | None] = {}
         self._again: IDelayedCall | None = None
         self._limit: IDelayedCall | None = None
         self._finished: Deferred[None] | None = None
         self._is_over = False
 
+    def found(self, keys: Iterable[str]) -> None:
+        """Learn what the store has: once, before anything else."""
+        self._kept.update(keys)
+
     def keep(self, changes: Mapping[str, Memo | None]) -> None:
         """Remember each memo under its key (None: none any more), all of them or none; a later one counts."""
         for key, memo in changes.items():
-            self._pages[key] = None if memo is None else encode_memo(memo)
+            if memo is not None:
+                self._pages[key] = encode_memo(memo)
+            elif key in self._kept or key in self._under_way:
+                self._pages[key] = None
+            else:
+                self._pages.pop(key, None)
         self._write()
 
     def finish(self) -> Deferred[None]:
@@ -56,19 +67,20 @@ class Memory:
 
     def _write(self) -> None:
         """Write what has gathered, unless something is being written: then it is next."""
-        if not self._pages or self._is_writing or self._again is not None or self._is_over:
+        if not self._pages or self._under_way or self._again is not None or self._is_over:
             return
-        pages, self._pages = self._pages, {}
-        self._is_writing = True
-        written = self._store.remember(pages)
-        written.addCallbacks(self._written, self._failed, errbackArgs=(pages,)).addErrback(self._broken)
+        self._under_way, self._pages = self._pages, {}
+        written = self._store.remember(self._under_way)
+        written.addCallbacks(self._written, self._failed).addErrback(self._broken)
 
     def _written(self, _: None) -> None:
-        self._is_writing = False
+        pages, self._under_way = self._under_way, {}
+        self._kept.update(key for key, content in pages.items() if content is not None)
+        self._kept.difference_update(key for key, content in pages.items() if content is None)
         self._go_on()
 
-    def _failed(self, failure: Failure, pages: dict[str, bytes | None]) -> None:
-        self._is_writing = False
+    def _failed(self, failure: Failure) -> None:
+        pages, self._under_way = self._under_way, {}
         if not failure.check(StoreError):  # a bug: the same pages would only find it again, each second
             self._log.failure("the store failed in a way it should not", failure)
             self._go_on()
@@ -84,7 +96,7 @@ class Memory:
 
     def _go_on(self) -> None:
         self._write()
-        if self._finished is not None and not self._pages and not self._is_writing:
+        if self._finished is not None and not self._pages and not self._under_way:
             self._end(self._finished)
 
     def _give_up(self) -> None:
