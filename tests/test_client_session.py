@@ -23,7 +23,8 @@ from chat.messages import (
     Say,
     Welcome,
 )
-from chat.wire.client_session import BYE_SECONDS, State
+from chat.wire.client_session import BYE_SECONDS
+from chat.wire.client_state import State
 from chat.wire.events import (
     Answered,
     Appeared,

@@ -27,7 +27,8 @@ from chat.messages import (
     Say,
     Topic,
 )
-from chat.wire.client_session import ASKED, NUMBER_REUSED
+from chat.wire.asked import ASKED
+from chat.wire.client_session import NUMBER_REUSED
 from chat.wire.events import (
     Answered,
     Appeared,

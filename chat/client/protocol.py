@@ -30,7 +30,8 @@ from chat.errors import ChatError, RemoteProtocolError, RequestRejected
 from chat.identity import Identity, IdentityError, KnownServers
 from chat.messages import CLIENT_BYTES, LOBBY, Entry, Joined, Kind, Reply, Request, Welcome
 from chat.safety import check_room
-from chat.wire.client_session import ClientSession, State
+from chat.wire.client_session import ClientSession
+from chat.wire.client_state import State
 from chat.wire.events import Appeared, Ended, Entered, Event, NumberReused, PathLost, Refused
 from chat.wire.roster import Roster
 

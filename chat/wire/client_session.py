@@ -7,11 +7,8 @@ them. What it sends is pulled: `datagrams_to_send` collects what is due, so noth
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 
-from chat.errors import RequestRejected
 from chat.messages import (
     PROTOCOL_VERSION,
     Accepted,
@@ -39,7 +36,11 @@ from chat.messages import (
     Say,
     Topic,
     Welcome,
+    is_direct,
 )
+from chat.wire.asked import Asked
+from chat.wire.client_state import NEXT, State
+from chat.wire.direct import Progress, Receipts
 from chat.wire.events import (
     Answered,
     Appeared,
@@ -47,11 +48,9 @@ from chat.wire.events import (
     Entered,
     Event,
     Happened,
-    InRoom,
     NotSaid,
     NumberReused,
     Offered,
-    OutOfRoom,
     PathLost,
     Refused,
     RosterChanged,
@@ -61,64 +60,53 @@ from chat.wire.frames import decode_replies, encode_frame
 from chat.wire.outbox import Outbox
 from chat.wire.pacing import Pacer
 from chat.wire.pulse import Pulse
-from chat.wire.room import Room
+from chat.wire.rooms import Rooms
 from chat.wire.roster import Roster
 from chat.wire.sequence import Lost, Requests, RoomLog, RoundTrip, Shown
 
 NUMBER_REUSED = "NUMBER_REUSED"  # the code of the one refusal that is no matter of the text
 HELLO_REPEAT_MOST = 1.0  # between Hellos: six of them decide whether a fresh channel carries anything
-ASKED = 100  # requests of the owner that wait for an answer
 TICKS = 1_000_000  # of a Ping's time in a second
 BYE_SECONDS = (0.0, 0.1, 0.3)  # a goodbye has no answer: it is said three times
 
 
-class State(Enum):
-    """Where a session stands."""
-
-    OFFLINE = auto()  # there is no channel
-    ENTERING = auto()  # the Hello is out
-    OPEN = auto()
-    REFUSED = auto()  # `enter` with another nick goes on
-    ENDED = auto()  # by either side; a fresh channel begins anew
-
-
-# What moves a session where. A pair that is not here is a bug of ours and raises KeyError.
-NEXT = {
-    **{(state, "connected"): State.ENTERING for state in State},
-    **{(state, "leave"): State.ENDED for state in State},
-    (State.ENTERING, "welcome"): State.OPEN,
-    (State.REFUSED, "welcome"): State.OPEN,  # two Hellos were under way, the second was taken
-    (State.OPEN, "welcome"): State.OPEN,
-    (State.ENTERING, "refused"): State.REFUSED,
-    (State.REFUSED, "refused"): State.REFUSED,
-    (State.REFUSED, "enter"): State.ENTERING,
-    (State.ENTERING, "lost"): State.OFFLINE,
-    (State.OPEN, "lost"): State.OFFLINE,
-}
 _TALKING = (State.ENTERING, State.OPEN)
 _LISTENING = (*_TALKING, State.REFUSED)
 
 
 class ClientSession:
-    """One client: `client` is its id (16 random bytes), `nick` what it is called, `random` gives 0..1."""
+    """One client: `client` is its id (16 random bytes), `nick` what it is called, `random` gives 0..1.
 
-    def __init__(self, client: bytes, nick: str, random: Callable[[], float]) -> None:
+    `link` is the code that another key of the same person was given; it is said until we are in. Without
+    `with_direct` what is said to us alone is left where it is: for a client whose owner does not read it.
+    """
+
+    def __init__(
+        self,
+        client: bytes,
+        nick: str,
+        random: Callable[[], float],
+        *,
+        link: str = "",
+        with_direct: bool = True,
+    ) -> None:
         self.client = client
         self.nick = nick
+        self.link = link
         self.state = State.OFFLINE
-        self._random = random
+        self._with_direct = with_direct
         self._round_trip = RoundTrip(random)
         self._pulse = Pulse(self._round_trip, random)
         self._pacer = Pacer()
         self._requests: Requests[Request] = Requests(self._round_trip)
         self._outbox = Outbox()
-        self._rooms: dict[str, Room] = {}
-        self._changes: deque[Request] = deque()  # one at a time: a repeat could overtake the next
-        self._is_change_out = False
-        self._questions: deque[Request] = deque()  # those about a room wait until we are in it
+        self._rooms = Rooms(self._round_trip, random)
+        self._asked = Asked()
+        self._progress = Progress(self._round_trip)
+        self._receipts = Receipts()
         self._hello_at, self._hello_sent, self._hellos = 0.0, 0.0, 0
         self._byes: list[float] = []
-        self._bye = b""
+        self._bye: list[bytes] = []
 
     # --- what its owner does
 
@@ -129,12 +117,10 @@ class ClientSession:
         unsettled = self._requests.unsettled()
         self._requests = Requests(self._round_trip)
         self._outbox.restart()
-        for room in self._rooms.values():
-            room.restart()
-        self._is_change_out = False
-        for ask in reversed(unsettled):
-            if not isinstance(ask, Say | Join | Part):  # which are asked for by those who want them
-                (self._changes if _is_change(ask) else self._questions).appendleft(ask)
+        self._rooms.restart()
+        # The others are asked for by those who want them.
+        self._asked.restart([ask for ask in unsettled if not isinstance(ask, Say | Join | Part)])
+        self._progress.restart()
         self._pulse.restart(now)
         self._hello_at, self._hellos = now, 0
         self._advance(now)
@@ -161,21 +147,18 @@ class ClientSession:
 
     def join(self, room: str, now: float, *, with_roster: bool = False) -> None:
         """Be in `room` from now on, through every reconnect, until `part`."""
-        known = self._rooms.setdefault(room, Room(room, RoomLog(self._round_trip, self._random)))
-        known.is_wanted = True
-        if with_roster and known.roster is None:
-            known.roster = Roster()
+        self._rooms.join(room, with_roster=with_roster)
         self._advance(now)
 
     def part(self, room: str, now: float) -> None:
         """Leave `room` once everything said in it is settled."""
-        if room in self._rooms:
-            self._rooms[room].is_wanted = False
-            self._advance(now)
+        self._rooms.part(room)
+        self._advance(now)
 
     def say(self, room: str, kind: Kind, text: str, now: float) -> int:
         """Say `text` in `room` and give its number: `Said` or `NotSaid` will name it.
 
+        "@bob" is no room: it is said to bob alone, and `Delivered` tells when he has it, if we are there.
         Raises `RequestRejected` while 1,000 texts are unsettled.
         """
         number = self._outbox.add(room, kind, text)
@@ -187,19 +170,23 @@ class ClientSession:
 
         Raises `RequestRejected` while 100 requests wait.
         """
-        if len(self._changes) + len(self._questions) + len(self._requests.unsettled()) >= ASKED:
-            raise RequestRejected("BUSY", "too much is asked already: wait for the answers", 1.0)
-        (self._changes if _is_change(request) else self._questions).append(request)
+        self._asked.add(request, len(self._requests.unsettled()))
         self._advance(now)
 
-    def scroll_back(self, room: str, count: int, now: float) -> None:
-        """Ask for `count` entries (256 at most) above the oldest that was shown: they come as `Earlier`."""
-        self._rooms[room].log.scroll_back(count, now)
+    def scroll_back(self, room: str, count: int, now: float, age: int = 0) -> None:
+        """Ask for `count` entries (256 at most) above the oldest that was shown: they come as `Earlier`.
+
+        With `age` only for those of the last so many seconds, by the server's clock.
+        """
+        self._rooms[room].log.scroll_back(count, now, age)
 
     def leave(self, reason: str, now: float) -> None:
-        """Say goodbye, three times within 0.3 s, and end."""
+        """Say goodbye, three times within 0.3 s, and end. How far our log was shown goes in front of it."""
+        last: list[Request] = [Bye(reason)]
+        if self.state is State.OPEN and self._progress.next_timeout() is not None:
+            last.insert(0, self._ping(now))
         self._go("leave")
-        self._bye = encode_frame(Bye(reason))
+        self._bye = [encode_frame(each) for each in last]
         self._byes = [now + seconds for seconds in BYE_SECONDS]
 
     @property
@@ -208,9 +195,14 @@ class ClientSession:
         return len(self._outbox)
 
     @property
+    def direct(self) -> str:
+        """The room in which what is said to us alone appears; "": there is none, as far as we know."""
+        return self._rooms.direct
+
+    @property
     def logs(self) -> dict[str, RoomLog]:
         """The rooms' logs, by name."""
-        return {name: room.log for name, room in self._rooms.items()}
+        return self._rooms.logs
 
     def roster(self, room: str) -> Roster | None:
         """Give the roster of a room that was joined with it."""
@@ -235,7 +227,7 @@ class ClientSession:
             return []
         if self._byes and self._byes[0] <= now:
             self._byes = [time for time in self._byes if time > now]
-            self._pacer.frames.append(self._bye)
+            self._pacer.frames += self._bye
         elif self.state in _TALKING:
             self._pacer.frames += self._frames_due(now)
             if self._pacer.frames:
@@ -249,7 +241,7 @@ class ClientSession:
             is_entering = self.state is State.ENTERING  # then the Hello is the ping
             times += [self._hello_at, self._pulse.dead_at()] if is_entering else [self._pulse.next_timeout()]
             times += [self._requests.next_timeout(), self._outbox.next_timeout()]
-            times += [room.next_timeout() for room in self._rooms.values()]
+            times += [None if is_entering else self._progress.next_timeout(), *self._rooms.next_timeouts()]
         return self._pacer.not_before(min((time for time in times if time is not None), default=None))
 
     def handle_timeout(self, now: float) -> list[Event]:
@@ -268,30 +260,15 @@ class ClientSession:
         """Make requests of what has become possible. They leave when the window and the pacer let them."""
         if self.state not in _TALKING:
             return
-        talking = self._outbox.rooms()
-        for name, room in self._rooms.items():
-            asked = room.due(now, is_talking=name in talking)
-            if asked is not None:
-                self._requests.send(asked, now)
-            after = room.names_due(now)
-            if after is not None:
-                self._requests.send(Names(1, name, after), now)
+        for asked in self._rooms.due(now, self._outbox.rooms()):
+            self._requests.send(asked, now)
         for say, is_again in self._outbox.due(now, self._may_say):
             (self._requests.send_at_once if is_again else self._requests.send)(say, now)
-        for _ in range(len(self._questions)):
-            question = self._questions.popleft()
-            if self._may_ask(question):
-                self._requests.send(question, now)
-            else:
-                self._questions.append(question)
-        is_due = self._changes and not self._is_change_out and self.state is State.OPEN
-        if is_due and self._may_ask(self._changes[0]):
-            self._is_change_out = True
-            self._requests.send(self._changes.popleft(), now)
+        for request in self._asked.due(self._may_ask, is_open=self.state is State.OPEN):
+            self._requests.send(request, now)
 
     def _may_say(self, name: str) -> bool:
-        room = self._rooms.get(name)
-        return self.state is State.OPEN and (room is None or room.may_say())
+        return self.state is State.OPEN and self._rooms.may_say(name)
 
     def _may_ask(self, request: Request) -> bool:
         return not isinstance(request, Names | Topic) or self._may_say(request.room)
@@ -299,7 +276,7 @@ class ClientSession:
     def _frames_due(self, now: float) -> list[bytes]:
         frames: list[Request] = []
         if self.state is State.ENTERING and self._hello_at <= now:
-            frames.append(Hello(PROTOCOL_VERSION, self.client, self.nick))
+            frames.append(Hello(PROTOCOL_VERSION, self.client, self.nick, self.link))
             self._hello_sent = now
             self._hello_at = now + self._round_trip.wait(self._hellos, HELLO_REPEAT_MOST)
             self._hellos += 1
@@ -307,14 +284,17 @@ class ClientSession:
         frames += self._requests.due(now)
         if self._requests.repeated > repeated:
             self._pulse.worry(now)
-        for room in self._rooms.values():
-            fetch = room.fetch_due(now, self._requests.next_id)
-            if fetch is not None:
-                self._pulse.worry(now)
-                frames.append(fetch)
-        if self.state is State.OPEN and self._pulse.due(now):
-            frames.append(Ping(self._requests.next_id(), round(now * TICKS)))
+        fetches = self._rooms.fetches_due(now, self._requests.next_id)
+        if fetches:
+            self._pulse.worry(now)
+        frames += fetches
+        if self.state is State.OPEN and (self._pulse.due(now) or self._progress.due(now)):
+            frames.append(self._ping(now))
         return [encode_frame(frame) for frame in frames]
+
+    def _ping(self, now: float) -> Ping:
+        number = self._requests.next_id()
+        return Ping(number, round(now * TICKS), self._progress.tell(number, now))
 
     # --- what comes
 
@@ -341,7 +321,8 @@ class ClientSession:
                 self._go("refused")
                 return [Refused(message)]
             case Delivered():
-                return []
+                is_waiting = any(map(is_direct, self._outbox.rooms()))
+                return [message] if self._receipts.delivered(message.seq, is_waiting=is_waiting) else []
             case _:
                 return self._settle(message, now)
 
@@ -350,8 +331,7 @@ class ClientSession:
         request = self._requests.settle(reply.id, now, is_prompt=not isinstance(reply, Accepted | Rejected))
         if request is None:
             if isinstance(reply, Rejected):
-                for room in self._rooms.values():
-                    room.fetch_refused(reply.id)
+                self._rooms.fetch_refused(reply.id)
             return []
         self._pulse.answered(now)
         match request:
@@ -369,7 +349,9 @@ class ClientSession:
             events = [] if room is None else self._show(say.room, room.log.accepted(reply.seq, now))
             if room is None or reply.seq <= room.log.h:
                 self._outbox.shown(say.room, reply.seq)  # it came before its acceptance
-            return [Said(say.n, reply.seq), *events]
+            if is_direct(say.room) and self._receipts.accepted(reply.seq):
+                events.append(Delivered(reply.seq))
+            return [Said(say.n, reply.seq, reply.waiting), *events]
         if isinstance(reply, Rejected):
             if reply.retry_after:
                 self._outbox.put_off(say.n, now + reply.retry_after)
@@ -381,19 +363,14 @@ class ClientSession:
         return []
 
     def _moved(self, request: Join | Part, reply: Reply, now: float) -> list[Event]:
-        room = self._rooms[request.room]
-        if isinstance(reply, Joined):
-            return [InRoom(reply), *self._show(room.name, room.joined(reply, now))]
-        if isinstance(reply, Rejected):
-            is_final = room.refused(reply, now)
-            return [OutOfRoom(room.name, reply.code, reply.text)] if is_final else []
-        room.left()
-        return [OutOfRoom(room.name, "", "")]
+        if isinstance(reply, Joined) and request.room == self.direct:
+            self._progress.begin(reply.room, reply.seen)
+        event, shown = self._rooms.moved(request, reply, now)
+        return ([] if event is None else [event]) + self._show(request.room, shown)
 
     def _answered(self, request: Request, reply: Reply, now: float) -> list[Event]:
         events: list[Event] = [Answered(request, reply)]
-        if _is_change(request):
-            self._is_change_out = False
+        self._asked.answered(request)
         match request, reply:
             case Names(), Done(result=NamesPage() as page):
                 room = self._rooms.get(request.room)
@@ -412,6 +389,8 @@ class ClientSession:
             elif isinstance(each, Lost):
                 lost = self._outbox.lost(room, each.after, each.upto)
                 events += [Offered(room, n, seq) for n, seq in lost]
+        if shown and room == self.direct:
+            self._progress.show(room, self._rooms[room].log.h)
         return events
 
     def _welcome(self, welcome: Welcome, now: float) -> list[Event]:
@@ -424,7 +403,9 @@ class ClientSession:
             self._round_trip.sample(now - self._hello_sent)
         elif self._round_trip.smoothed is None:
             self._pulse.measure(now)  # nobody knows which Hello was answered
-        self.nick = welcome.nick
+        self.nick, self.link = welcome.nick, ""  # a code is good for one time
+        if self._with_direct:
+            self._rooms.follow(welcome.direct)
         return [Entered(welcome)]
 
     def _happened(self, presence: Presence, now: float) -> list[Event]:
@@ -438,15 +419,9 @@ class ClientSession:
         asked_at = pong.time / TICKS
         self._round_trip.sample(max(now - asked_at, 0.0))
         self._pulse.answered(now)
-        heads = {head.room: head for head in pong.rooms}
-        for name, room in self._rooms.items():
-            room.pong(heads.get(name), asked_at, now)
+        self._progress.answered(pong.id)
+        self._rooms.pong(pong, asked_at, now)
         return []
 
     def _go(self, event: str) -> None:
         self.state = NEXT[self.state, event]
-
-
-def _is_change(request: Request) -> bool:
-    """Say whether of requests like this one the second must not overtake the first."""
-    return isinstance(request, Nick) or (isinstance(request, Topic) and request.text is not None)

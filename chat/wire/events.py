@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chat.messages import Joined, Presence, Rejected, Reply, Request, Welcome
+from chat.messages import Delivered, Joined, Presence, Rejected, Reply, Request, Welcome
 from chat.wire.sequence import Shown
 
 
@@ -28,10 +28,11 @@ class Appeared(NamedTuple):
 
 
 class Said(NamedTuple):
-    """Text number `n` is stored at position `seq`."""
+    """Text number `n` is stored at position `seq`. `waiting`: whom it was said to alone is not here now."""
 
     n: int
     seq: int
+    waiting: bool = False
 
 
 class NotSaid(NamedTuple):
@@ -103,6 +104,7 @@ Event = (
     | Refused
     | Appeared
     | Said
+    | Delivered
     | NotSaid
     | Offered
     | InRoom

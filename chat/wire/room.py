@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chat.messages import Fetch, Fetched, Join, Joined, NamesPage, Part, Rejected, RoomHead
+from chat.messages import Fetch, Fetched, Join, Joined, NamesPage, Part, Rejected, RoomHead, is_direct
 from chat.wire.roster import Roster
 from chat.wire.sequence import RoomLog, Shown
 
@@ -28,6 +28,16 @@ class Room:
         self._again_at = 0.0  # the server wants the Join or Part later
         self._joined_at = 0.0
         self._fetch_id = 0  # of the Fetch that is out
+
+    @property
+    def is_direct(self) -> bool:
+        """Say whether this is a log of what was said to one person alone."""
+        return is_direct(self.name)
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether nobody wants to be in it, and the server has us in it no more."""
+        return not (self.is_wanted or self.is_in or self._was_in or self._is_asked)
 
     def restart(self) -> None:
         """Take note of a fresh channel: what was asked on the old one is forgotten."""
@@ -58,7 +68,7 @@ class Room:
         self.is_in, self._is_asked, self._joined_at, self._fetch_id = True, False, now, 0
         if self.roster is not None:
             self.roster.restart(reply.version, now)
-        return self.log.joined(reply.head, reply.floor, now)
+        return self.log.joined(reply.head, reply.floor, now, reply.seen if self.is_direct else None)
 
     def refused(self, reply: Rejected, now: float) -> bool:
         """Take the refusal of a Join or Part. True: we are out, and stay out."""
@@ -86,7 +96,7 @@ class Room:
             return None
         if not (wanted.is_repeat and self._fetch_id):
             self._fetch_id = next_id()
-        return Fetch(self._fetch_id, self.name, wanted.after, wanted.before, wanted.limit)
+        return Fetch(self._fetch_id, self.name, wanted.after, wanted.before, wanted.limit, wanted.age)
 
     def fetched(self, reply: Fetched, now: float) -> list[Shown]:
         """Take the end of the answer to the Fetch that is out, once."""

@@ -24,6 +24,7 @@ FETCH_DELAY_MOST = 0.1  # jitter included: nobody shall wait longer for a repair
 FETCH_DELAY_SHARE = 0.25  # of the smoothed RTT: reordering grows with it (RFC 9002, 6.1.2: an eighth)
 FETCH_JITTER = 0.5  # up to this much more, or all who missed one entry would ask in one burst
 FETCH_AT_ONCE = 3  # so many later ones mean loss, not reordering (RFC 9002, 6.1.1: kPacketThreshold)
+AGE_TRIES = 3  # answers in a row without an entry young enough: at 30 % loss one entry is in one of them
 FETCH_REPEAT_MOST = 0.5  # DESIGN's model: at 30 % loss entries are there within 5 s, p99
 
 RTO_FIRST = 1.0  # RFC 6298, 2.1
@@ -66,6 +67,7 @@ class Wanted(NamedTuple):
     before: int | None
     limit: int
     is_repeat: bool
+    age: int = 0  # in seconds (0: any)
 
 
 Shown = Entry | Earlier | Lost | NotKept
@@ -128,6 +130,7 @@ class RoomLog:
         self._head = 0  # the newest position known
         self._news = 0  # the newest heard of since the Join or Fetch that is out was sent
         self._scroll = 0  # entries that the scroll-back still wants
+        self._age = 0  # and how old they may be, in seconds (0: any)
         self._is_out = False  # a Fetch is
         self._tries = 0  # Fetches since the range grew
         self._due: float | None = None
@@ -138,13 +141,17 @@ class RoomLog:
         self._is_joined = self._is_out = False
         self._news, self._tries, self._due = 0, 0, None
 
-    def joined(self, head: int, floor: int, now: float) -> list[Shown]:
-        """Take the answer to the Join. The very first says where the range starts: empty, at the head."""
+    def joined(self, head: int, floor: int, now: float, seen: int | None = None) -> list[Shown]:
+        """Take the answer to the Join. The very first says where the range starts: empty, at the head.
+
+        With `seen` it starts there: what is above waits for us.
+        """
         self._is_joined = True
         self._answer(head, floor)
         shown: list[Shown] = []
         if self.h == NOWHERE:
-            self.p = self.h = self._highest = max(head, floor)
+            newest = max(head, floor)
+            self.p = self.h = self._highest = newest if seen is None else min(seen, newest)
         elif head < self._joined_with:
             shown.append(self._rewind(head))
         return self._take(shown, now) + self._own_lost()
@@ -171,6 +178,8 @@ class RoomLog:
         if not self._is_out:
             return []
         self._is_out, self._due = False, None
+        if self._age and self._tries >= AGE_TRIES:
+            self._scroll = 0  # an answer does not say whether what is missing was lost or is too old
         self._answer(head, floor)
         return self._take([], now) + self._own_lost()
 
@@ -186,9 +195,12 @@ class RoomLog:
         is_old = len(self._recent) == REMEMBERED and seq < min(self._recent)
         return [] if seq <= self.h and (seq in self._recent or is_old) else [Lost(seq - 1, seq)]
 
-    def scroll_back(self, count: int, now: float) -> None:
-        """Ask for the `count` entries (256 at most) before the oldest shown, if any are kept."""
-        self._scroll = min(count, FETCH_LIMIT) if self.p > self._floor else 0
+    def scroll_back(self, count: int, now: float, age: int = 0) -> None:
+        """Ask for the `count` entries (256 at most) before the oldest shown, if any are kept.
+
+        With `age` those of the last so many seconds, as far as they come within three answers.
+        """
+        self._scroll, self._age = (min(count, FETCH_LIMIT) if self.p > self._floor else 0), age
         self._review(now)
 
     def due(self, now: float) -> Wanted | None:
@@ -204,7 +216,7 @@ class RoomLog:
         self._tries += 1
         if self._head > self.h:
             return Wanted(self.h, None, FETCH_LIMIT, is_repeat)
-        return Wanted(None, self.p + 1, self._scroll, is_repeat)
+        return Wanted(None, self.p + 1, self._scroll, is_repeat, self._age)
 
     def next_timeout(self) -> float | None:
         """Give the time at which `due` wants to be asked; None: nothing is wanted."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chat.messages import Kind, Names, Nick, Rooms, Topic
-from chat.wire.client_session import ClientSession, State
+from chat.wire.client_session import ClientSession
+from chat.wire.client_state import State
 from chat.wire.events import (
     Appeared,
     Ended,
