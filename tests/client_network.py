@@ -21,7 +21,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chat.client.protocol import ChatClient, Happening, LinkChanged
+from chat.client.happenings import Happening, LinkChanged
+from chat.client.protocol import ChatClient
 from chat.hub.hub import Hub
 from chat.identity import Identity, KnownServers
 from chat.messages import Entry

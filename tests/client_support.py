@@ -11,8 +11,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.client.address import Place
+from chat.client.happenings import Abandoned, Happening, Link, LinkChanged
 from chat.client.plain_script import Script as PlainScript
-from chat.client.protocol import Abandoned, ChatClient, Happening, Link, LinkChanged
+from chat.client.protocol import ChatClient
 from chat.client.script import Script
 from chat.client.visit import Destination
 from chat.errors import RequestRejected

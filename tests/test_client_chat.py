@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError
 
 from chat.client.address import AddressError
-from chat.client.protocol import Abandoned, Link, LinkChanged
+from chat.client.happenings import Abandoned, Link, LinkChanged
 from chat.errors import RequestRejected
 from chat.messages import Done, Kind, Motd, Names, NamesPage, Nick, Ping, Rooms, RoomsPage, Topic
 from chat.wire.events import Appeared, Entered, InRoom, OutOfRoom, Refused, Said

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.client import json_lines
-from chat.client.protocol import FirstContact, Link, LinkChanged
+from chat.client.happenings import FirstContact, Link, LinkChanged
 from chat.messages import Change, Entry, Joined, Kind, Presence, Welcome
 from chat.wire.events import Appeared, Entered, Happened, InRoom, Offered, OutOfRoom, RosterChanged, Said
 from chat.wire.sequence import Earlier, Lost, NotKept

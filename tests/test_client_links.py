@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from chat.client.protocol import Abandoned, Link, LinkChanged
+from chat.client.happenings import Abandoned, Link, LinkChanged
 from chat.messages import Bye, Hello, Nick, Rejected, Rooms, Welcome
 from chat.wire.dtls import ServerChannel
 from chat.wire.dtls_records import UNKNOWN_SESSION

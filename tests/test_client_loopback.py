@@ -13,7 +13,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.trial.unittest import SkipTest, TestCase
 
-from chat.client.protocol import ChatClient, Link
+from chat.client.happenings import Link
+from chat.client.protocol import ChatClient
 from chat.client.trust import ServerKeyChanged
 from chat.hub.hub import Hub
 from chat.identity import KnownServers

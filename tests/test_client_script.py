@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.python.failure import Failure
 
 from chat.client.address import AddressError
+from chat.client.happenings import FirstContact, Link
 from chat.client.loop import EXIT_FAILED, EXIT_OK
-from chat.client.protocol import FirstContact, Link
 from chat.client.script import ANSWER_SECONDS, OPEN_LINES
 from chat.client.trust import ServerKeyChanged
 from chat.errors import RequestRejected

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.client import show
-from chat.client.protocol import FirstContact, Link, LinkChanged
+from chat.client.happenings import FirstContact, Link, LinkChanged
 from chat.messages import (
     MOTD_BYTES,
     Change,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.client.protocol import Link
+from chat.client.happenings import Link
 from chat.client.terminal import toolbar
 from chat.identity import KnownServers, parse_fingerprint
 from tests.client_process import ClientProcess, SecureCase

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 from twisted.logger import LogLevel, capturedLogs
 
-from chat.client.protocol import Abandoned, FirstContact, Link
+from chat.client.happenings import Abandoned, FirstContact, Link
 from chat.client.trust import ServerKeyChanged
 from chat.identity import IdentityError, show_fingerprint
 from chat.wire.dtls_channel import fingerprint

@@ -7,8 +7,8 @@ import signal
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chat.client.happenings import Abandoned, Link
 from chat.client.loop import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL
-from chat.client.protocol import Abandoned, Link
 from chat.client.script import ANSWER_SECONDS
 from chat.client.visit import FIRST_SECONDS, QUIET_SECONDS, REMEMBERED, Answer, Typed, Visit
 from chat.errors import RequestRejected

@@ -7,29 +7,36 @@ import msgspec
 from chat.errors import RemoteProtocolError, RequestRejected
 from chat.messages import (
     CLIENT_BYTES,
+    DIRECT,
     PROTOCOL_VERSION,
     REASON_BYTES,
     TEXT_BYTES,
     Hello,
     Kind,
+    Link,
     Motd,
     Names,
     Nick,
+    Release,
     Request,
     Rooms,
     Topic,
+    is_direct,
 )
-from chat.safety import check_room, clean_text, is_blank
+from chat.safety import check_nick, check_room, clean_text, is_blank
 from chat.wire.frames import decode_requests, encode_frame, join_frames
 
 
 def check_text(text: str, room: str, kind: Kind) -> str:
     """Give the one clean line that is said for `text`: its line ends become spaces.
 
-    Raises `RequestRejected` if nothing is left of it, or more than 900 bytes; if no room can be called so;
-    and for a topic.
+    Raises `RequestRejected` if nothing is left of it, or more than 900 bytes; if no room, or nobody ("@bob"),
+    can be called so; and for a topic.
     """
-    check_room(room)
+    if is_direct(room):
+        check_nick(room.removeprefix(DIRECT))
+    else:
+        check_room(room)
     if kind is Kind.TOPIC:
         raise RequestRejected("KIND", "a topic has a request of its own")
     line = _one_line(text)
@@ -46,9 +53,19 @@ def fit_reason(reason: str) -> str:
     return _one_line(reason).encode()[:REASON_BYTES].decode(errors="ignore")
 
 
-def check_entry_nick(nick: str) -> None:
-    """Raise `RequestRejected` for a nick that no server can be asked for; the rest is for it to say."""
-    _check(Hello(PROTOCOL_VERSION, bytes(CLIENT_BYTES), nick), "NICK_INVALID", "that cannot be a nick")
+def check_entry(nick: str, link: str = "") -> None:
+    """Raise `RequestRejected` for a nick or code that no server can be told; the rest is for it to say."""
+    hello = Hello(PROTOCOL_VERSION, bytes(CLIENT_BYTES), nick)
+    _check(hello, "NICK_INVALID", "that cannot be a nick")
+    check_code(link)
+
+
+def check_code(link: str) -> str:
+    """Give a code without the space around it. Raises `RequestRejected` for what can be none."""
+    code = link.strip()
+    hello = Hello(PROTOCOL_VERSION, bytes(CLIENT_BYTES), "", code)
+    _check(hello, "LINK_INVALID", "that is no code: /link on your other device gives one like abcd-efgh-jkmn")
+    return code
 
 
 def check_question(request: Request) -> Request:
@@ -56,7 +73,7 @@ def check_question(request: Request) -> Request:
 
     Raises `RequestRejected` if it breaks a rule, `TypeError` if it is none of those that can be asked so.
     """
-    if not isinstance(request, Names | Rooms | Motd | Topic | Nick):
+    if not isinstance(request, Names | Rooms | Motd | Topic | Nick | Release | Link):
         raise TypeError(f"{type(request).__name__} is not asked like this")
     if isinstance(request, Names | Topic):
         check_room(request.room)

@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from chat.client.protocol import FirstContact, Happening, LinkChanged
+from chat.client.happenings import FirstContact, Happening, LinkChanged
 from chat.identity import show_fingerprint
 from chat.messages import Change, Entry, Joined, Presence
 from chat.wire.events import Appeared, Happened, InRoom, OutOfRoom

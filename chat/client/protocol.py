@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from enum import Enum
 from random import Random
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.logger import Logger
 
 from chat.client.address import Place, parse_place
 from chat.client.attempts import Unanswered
-from chat.client.check import check_entry_nick, check_question, check_text, fit_reason
+from chat.client.check import check_entry, check_question, check_text, fit_reason
 from chat.client.clock import SleepWatch, Timer, boot_seconds
+from chat.client.happenings import Abandoned, FirstContact, Happening, Link, LinkChanged
 from chat.client.path import Path, Reactor
 from chat.client.pending import Pending, deferred
 from chat.client.road import Doubted, News, NoWay, Road, Up
@@ -43,46 +43,19 @@ HOPELESS = "VERSION"  # the code of a refusal that neither another nick nor wait
 T = TypeVar("T")
 
 
-class Link(Enum):
-    """How a client and its server stand with each other; `value` is what programs print."""
-
-    CONNECTING = "connecting"  # not let in yet
-    CONNECTED = "connected"
-    SILENT = "silent"  # the server does not answer, or wants us back later: we go on trying
-    CLOSED = "closed"  # for good
-
-
-class LinkChanged(NamedTuple):
-    """`ChatClient.state` has changed, or why it lasts is known better; `reason` is for people ("": none)."""
-
-    state: Link
-    reason: str
-
-
-class FirstContact(NamedTuple):
-    """A server never met before was trusted, and is remembered. `place` is `host:port`."""
-
-    place: str
-    fingerprint: bytes
-
-
-Happening = Event | LinkChanged | FirstContact
-
-
-class Abandoned(ChatError):
-    """Nobody will answer any more: the client is closed, or was asked for the contrary since."""
-
-
 class ChatClient:
     """One program's place in one chat, through every reconnect.
 
     `place` is where the server is (text as `parse_place` takes it, which may raise `AddressError`), `nick`
     what to be called. `identity` None is the user's own, made at first use, and `known` None are the servers
     in the user's own file. `pinned` is the fingerprint that the server must have, whatever is known of it.
+    `link` is a code that another key of the same person was given: from then on this key is that person's.
 
-    `heard` gets every new entry of the joined rooms, in their order and once, and no scroll-back; `happened`
-    gets everything, in the order in which it happens: the session's events (`chat.wire.events`),
-    `LinkChanged` and `FirstContact`. They may call any method; what they raise is logged.
+    `heard` gets every new entry of the joined rooms and of `direct`, in their order and once, and no
+    scroll-back; `happened` gets everything, in the order in which it happens: the session's events
+    (`chat.wire.events`), `LinkChanged` and `FirstContact`. They may call any method; what they raise is
+    logged. What they were told counts as shown: what was said to us alone does not come again. Without
+    `with_direct` they are not told of that, and it waits for a client of the same person that is.
 
     Every Deferred may be cancelled by whoever holds it (what was asked is asked nevertheless), and those that
     wait when the client is closed fail with `Abandoned`.
@@ -107,6 +80,8 @@ class ChatClient:
         identity: Identity | None = None,
         known: KnownServers | None = None,
         pinned: bytes | None = None,
+        link: str = "",
+        with_direct: bool = True,
         heard: Callable[[Entry], None] = lambda _: None,
         happened: Callable[[Happening], None] = lambda _: None,
         now: Callable[[], float] = boot_seconds,
@@ -124,7 +99,9 @@ class ChatClient:
         self._now, self._random = now, random
         self._jitter = Random(random(16)).random  # noqa: S311  (spreads timers)
         self._sleep = SleepWatch(now(), awake)
-        self._session = ClientSession(random(CLIENT_BYTES), nick, self._jitter)
+        self._session = ClientSession(
+            random(CLIENT_BYTES), nick, self._jitter, link=link, with_direct=with_direct
+        )
         self._pending, self._rooms = Pending(), Whereabouts()
         self._road: Road | None = None  # once there was a reason to go
         self._welcome: Welcome | None = None  # of the present channel
@@ -142,6 +119,11 @@ class ChatClient:
     def nick(self) -> str:
         """The nick as the server has it; before it has let us in, the one that is asked for."""
         return self._session.nick
+
+    @property
+    def direct(self) -> str:
+        """The room in which what is said to us alone appears; "": there is none, as far as we know yet."""
+        return self._session.direct
 
     @property
     def unsettled(self) -> int:
@@ -163,7 +145,7 @@ class ChatClient:
         now = self._called()
         if self._welcome is not None:
             return succeed(self._welcome)
-        check_entry_nick(nick)
+        check_entry(nick, self._session.link)
         entering = self._pending.entries.add(None)
         self._enter_at = None
         if self._session.state is State.REFUSED:
@@ -210,6 +192,7 @@ class ChatClient:
     def say(self, text: str, room: str = LOBBY, kind: Kind = Kind.SAY) -> Deferred[int]:
         """Say `text`, at once or as soon as the server answers again; fires with its position once accepted.
 
+        `room` is one that we are in, or "@" and a nick: then it is for that person alone, here or not.
         Texts are said once and in the order of these calls; line ends in them become spaces. Fails with
         `RequestRejected` if the text is refused, and with the code BUSY while 1,000 texts have no answer.
         """
@@ -221,7 +204,7 @@ class ChatClient:
 
     @deferred
     def ask(self, request: Request) -> Deferred[Reply]:
-        """Ask for something else: `Names`, `Rooms`, `Motd`, `Topic` or `Nick`; whatever id it has.
+        """Ask for something else: `Names`, `Rooms`, `Motd`, `Topic`, `Nick`, `Release`, `Link`; with any id.
 
         Fires with the reply (`Done`, or `RoomsPage`), fails with `RequestRejected`. Raises `TypeError` for
         other requests, which have methods of their own.
@@ -233,15 +216,16 @@ class ChatClient:
         self._pump(now)
         return asking
 
-    def history(self, room: str, count: int) -> None:
+    def history(self, room: str, count: int, age: int = 0) -> None:
         """Ask for `count` entries (256 at most) above those shown: they come as `Appeared` with `Earlier`.
 
+        With `age` only for those of the last so many seconds.
         Raises `RequestRejected` if `room` was never joined, `Abandoned` if the client is closed.
         """
         now = self._called()
         if room not in self._session.logs:
             raise RequestRejected("NOT_IN_ROOM", f"you are not in {room}")
-        self._session.scroll_back(room, count, now)
+        self._session.scroll_back(room, count, now, age)
         self._pump(now)
 
     def roster(self, room: str) -> Roster | None:

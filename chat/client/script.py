@@ -17,9 +17,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from chat.client import json_lines, show
+from chat.client.happenings import Abandoned, FirstContact, Happening, Link, LinkChanged
 from chat.client.loop import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL
 from chat.client.plain import says_goodbye
-from chat.client.protocol import Abandoned, ChatClient, FirstContact, Happening, Link, LinkChanged
+from chat.client.protocol import ChatClient
 from chat.client.standard import InputLines, StandardInput, StandardOutput, read_line
 from chat.client.visit import Answer, Destination, Outcome, Visit, is_text
 from chat.errors import RequestRejected

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from chat.client.protocol import FirstContact, Happening, Link, LinkChanged
+from chat.client.happenings import FirstContact, Happening, Link, LinkChanged
 from chat.identity import show_fingerprint
 from chat.messages import (
     MOTD_BYTES,

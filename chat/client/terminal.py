@@ -19,9 +19,10 @@ from twisted.python.failure import Failure
 
 from chat.client import show
 from chat.client.address import Place
+from chat.client.happenings import Abandoned, Happening, Link, LinkChanged
 from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.plain import check_line, says_goodbye
-from chat.client.protocol import Abandoned, ChatClient, Happening, Link, LinkChanged
+from chat.client.protocol import ChatClient
 from chat.client.questions import Leave, Questions
 from chat.client.visit import Answer, Destination, Outcome, Visit
 from chat.errors import RequestRejected

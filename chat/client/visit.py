@@ -13,7 +13,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from chat.client.address import Place
-from chat.client.protocol import Abandoned, ChatClient, Happening, Link
+from chat.client.happenings import Abandoned, Happening, Link
+from chat.client.protocol import ChatClient
 from chat.client.show import answer_lines, earlier_lines, joined_lines, parted_lines
 from chat.commands import Help, check_current, help_lines, is_for, parse_command
 from chat.errors import RequestRejected
