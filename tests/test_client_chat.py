@@ -40,7 +40,7 @@ class EnteringTests(NetworkTestCase):
         eve = Person(self, "eve")
         entering = eve.client.enter("ann")
         self.network.run()
-        self.assertEqual(self.failureResultOf(entering, RequestRejected).value.code, "NICK_IN_USE")
+        self.assertEqual(self.failureResultOf(entering, RequestRejected).value.code, "NICK_OWNED")
         self.assertIs(eve.client.state, Link.CONNECTING)
         self.assertEqual(len(eve.told(Refused)), 1)
         entering = eve.client.enter("eve")
