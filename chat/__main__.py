@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _USAGE = """udpchat [HOST[:PORT]] [--nick NAME] [--room ROOM] [--json] [--follow] [--fingerprint FP]
+       udpchat [HOST[:PORT]] --link CODE ...
        udpchat --plain [HOST[:PORT]] [--nick NAME]
        udpchat --fingerprint"""
 _EPILOG = """\
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plain", action="store_true", help="unencrypted, as nc -u speaks to the server")
     parser.add_argument("--nick", metavar="NAME", help="who you want to be (your login name)")
     parser.add_argument("--room", metavar="ROOM", help="the room to begin in (lobby)")
+    parser.add_argument("--link", metavar="CODE", help="be who you are where /link gave this code")
     parser.add_argument("--json", action="store_true", help="print all that happens, one JSON object a line")
     parser.add_argument(
         "--follow", action="store_true", help="stay when the input has ended, and print what is said"
@@ -82,8 +84,9 @@ def _main(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.plain:
-        if options.room or options.json or options.follow or options.fingerprint is not None:
-            parser.error("--plain knows no --room, --json, --follow and --fingerprint")
+        others = (options.room, options.link, options.fingerprint)
+        if options.json or options.follow or others != (None, None, None):
+            parser.error("--plain knows no --room, --link, --json, --follow and --fingerprint")
         visit = _plain_visit(parser, options)
     elif options.fingerprint == _SHOW_OWN:
         return _show_own_fingerprint()
@@ -145,48 +148,40 @@ def _secure_visit(parser: argparse.ArgumentParser, options: argparse.Namespace) 
     from chat.messages import LOBBY
     from chat.safety import check_nick, check_room
 
-    place = _place(parser, options)
-    nick = _checked(parser, "--nick", lambda text: check_nick(text).shown, options.nick) or ""
-    room = _checked(parser, "--room", check_room, options.room) or LOBBY
-    pinned = _checked(parser, "--fingerprint", parse_fingerprint, options.fingerprint)
+    options.place = _place(parser, options)
+    options.nick = _checked(parser, "--nick", lambda text: check_nick(text).shown, options.nick) or ""
+    options.room = _checked(parser, "--room", check_room, options.room) or LOBBY
+    options.link = _checked(parser, "--link", _check_code, options.link) or ""
+    options.fingerprint = _checked(parser, "--fingerprint", parse_fingerprint, options.fingerprint)
     if _has_person() and sys.stdout.isatty() and not options.json and not options.follow:
-        return lambda reactor: _secure_terminal(reactor, place, nick, room, pinned)
-    if place is None:
+        return lambda reactor: _secure_terminal(reactor, options)
+    if options.place is None:
         parser.error("without a terminal HOST is needed: udpchat HOST --nick NAME")
-    nick = nick or _login()
-    if not nick:
+    options.nick = options.nick or _login()
+    if not options.nick:
         parser.error("your login name cannot be a nick here: choose one with --nick")
-    return lambda reactor: _secure_script(reactor, options, place, nick, room, pinned)
+    return lambda reactor: _secure_script(reactor, options)
 
 
-def _secure_script(
-    reactor: AsyncioSelectorReactor,
-    options: argparse.Namespace,
-    place: Place,
-    nick: str,
-    room: str,
-    pinned: bytes | None,
-) -> Deferred[int]:
+def _secure_script(reactor: AsyncioSelectorReactor, options: argparse.Namespace) -> Deferred[int]:
     from twisted.internet.defer import Deferred
 
     from chat.client.script import run_script
     from chat.client.visit import Destination
 
-    where = Destination(place, nick, room, pinned)
+    where = Destination(options.place, options.nick, options.room, options.fingerprint, options.link)
     visiting = run_script(reactor, where, _complain, is_json=options.json, is_following=options.follow)
     return Deferred.fromCoroutine(visiting)
 
 
-def _secure_terminal(
-    reactor: AsyncioSelectorReactor, place: Place | None, nick: str, room: str, pinned: bytes | None
-) -> Deferred[int]:
+def _secure_terminal(reactor: AsyncioSelectorReactor, options: argparse.Namespace) -> Deferred[int]:
     import asyncio
 
     from twisted.internet.defer import Deferred
 
     from chat.client.terminal import Terminal, Wishes
 
-    wishes = Wishes(place, nick, _login(), room, pinned)
+    wishes = Wishes(options.place, options.nick, _login(), options.room, options.fingerprint, options.link)
     return Deferred.fromFuture(asyncio.ensure_future(Terminal(reactor, wishes).visit()))
 
 
@@ -227,6 +222,12 @@ def _place(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plac
     from chat.client.address import parse_place
 
     return _checked(parser, "HOST[:PORT]", parse_place, options.place)
+
+
+def _check_code(code: str) -> str:
+    from chat.client.check import check_code
+
+    return check_code(code)
 
 
 def _checked(

@@ -44,6 +44,7 @@ class FakeClient:
         self.asked: list[Request] = []
         self.moves: list[str] = []
         self.histories: list[tuple[str, int]] = []
+        self.ages: list[int] = []
         self.entering: list[Deferred[Welcome]] = []
         self.joining: list[tuple[str, Deferred[Joined]]] = []
         self.parting: list[tuple[str, Deferred[None]]] = []
@@ -90,9 +91,10 @@ class FakeClient:
         self.asking.append(Deferred())
         return self.asking[-1]
 
-    def history(self, room: str, count: int) -> None:
+    def history(self, room: str, count: int, age: int = 0) -> None:
         """Note it."""
         self.histories.append((room, count))
+        self.ages.append(age)
 
     # --- what tests call
 

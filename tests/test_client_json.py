@@ -23,6 +23,9 @@ FINGERPRINT = bytes.fromhex("59c92b7a11d8ce2ea4b5ab7e6a7e6e1c5ecbc4ac7b4a7e5ac4e
 _ENTRY = Entry("lobby", 1_783_000_000_002, 1, 1_741_871_234_567, Kind.SAY, "ann", True, "grüß dich")
 _ACTION = Entry("lobby", 1_783_000_000_003, 1, 1_741_871_236_001, Kind.ME, "bob", False, "waves")
 
+_LOG = "@qhu2tjlzbsxq34mkhg7ayofwve"
+_ALONE = Entry(_LOG, 1_783_000_000_051, 9, 1_741_871_300_000, Kind.SAY, "ann", True, "just for you")
+
 # Every kind of line, in the order in which the document shows them.
 EXAMPLES = [
     json_lines.happening_line(happening, SERVER, "bot")
@@ -40,10 +43,14 @@ EXAMPLES = [
         Happened(Presence("lobby", "bob", False, Change.RENAMED, 6, "eve")),
     )
 ] + [
-    json_lines.accepted_line(1, "lobby", 1_783_000_000_002),
+    json_lines.accepted_line(1, "lobby", 1_783_000_000_002, waiting=False),
     json_lines.rejected_line(2, "lobby", "NO_ANSWER", "no answer within 10 s"),
     json_lines.answer_line(3, ["2 here (~ is not verified): ann ~bob"]),
     json_lines.taken_back_line(1, "lobby", 1_783_000_000_002),
+    json_lines.happening_line(InRoom(Joined(3, _LOG, 1_783_000_000_051, 0, "", 0, 1)), SERVER, "bot"),
+    json_lines.happening_line(Appeared(_LOG, _ALONE), SERVER, "bot"),
+    json_lines.accepted_line(4, "@bob", 1_783_000_000_060, waiting=True),
+    json_lines.delivered_line(4, "@bob", 1_783_000_000_060),
 ]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from chat.client.happenings import Abandoned, Link, LinkChanged
-from chat.messages import Bye, Hello, Nick, Rejected, Rooms, Welcome
+from chat.messages import Bye, Done, Hello, NameLine, Names, NamesPage, Rejected, Release, Rooms, Welcome
 from chat.wire.dtls import ServerChannel
 from chat.wire.dtls_records import UNKNOWN_SESSION
 from chat.wire.events import Ended, InRoom, NumberReused, PathLost, Refused
@@ -72,7 +72,8 @@ class ReturnTests(NetworkTestCase):
         self.network.run(15.0)
         self.assertIsNone(self.successResultOf(parting))
         self.assertEqual(self.successResultOf(joining).room, "dev")
-        self.assertEqual([each.joined.room for each in self.ann.told(InRoom)], ["lobby", "dev"])
+        log = client.direct
+        self.assertEqual([each.joined.room for each in self.ann.told(InRoom)], ["lobby", log, log, "dev"])
 
     def test_where_we_were(self) -> None:
         """A room that we were in is joined when we are in it again, not before."""
@@ -194,11 +195,14 @@ class ReturnTests(NetworkTestCase):
         return eve
 
     def test_somebody_took_the_nick(self) -> None:
-        """Who finds the nick taken on coming back asks again every 10 s, and may take another one."""
+        """Who finds the nick taken on coming back asks again every 10 s: it may be given up."""
         eve = self.eve_as_ann()
         self.network.run(15.0)
         self.assertIs(eve.client.state, Link.CONNECTED)
-        self.assertEqual(self.ann.told(LinkChanged)[-1], LinkChanged(Link.SILENT, "ann is taken"))
+        owned = "ann belongs to somebody else: take another nick"
+        self.assertEqual(self.ann.told(LinkChanged)[-1], LinkChanged(Link.SILENT, owned))
+        eve.client.ask(Release(1))
+        self.network.run()
         eve.client.leave()
         self.network.run(12.0)
         self.assertIs(self.ann.client.state, Link.CONNECTED)
@@ -314,9 +318,10 @@ class LeavingTests(NetworkTestCase):
         self.assertIsNone(self.successResultOf(self.ann.client.leave()))
         self.assertEqual(self.ann.reactor.open_ports, [])
         self.assertEqual(self.ann.links, ["connected", "closed"])
-        joined = self.enter("carol").client.ask(Nick(1, "ann"))
+        names = self.bob.client.ask(Names(1, "lobby"))
         self.network.run()
-        self.successResultOf(joined)
+        reply = self.successResultOf(names)
+        self.assertEqual(reply, Done(reply.id, NamesPage("lobby", (NameLine("bob", True),), 1, False, 3)))
 
     def test_a_long_reason(self) -> None:
         """Of a reason as much is sent as a server takes; who has none is gone all the same."""

@@ -51,7 +51,10 @@ class ExitCodeTests(SecureCase):
         client = self.script(nick, home=self.met())
         self.feed(client, b"hello\n")
         self.assertEqual(await client.ended, 1)
-        self.assertIn(f"udpchat: the nick {nick} is refused: {nick} is taken\n", client.errors.decode())
+        self.assertIn(
+            f"udpchat: the nick {nick} is refused: {nick} belongs to somebody else: take",
+            client.errors.decode(),
+        )
         self.assertNotIn(b"closed", ann.out)
 
     async def test_here_twice(self) -> None:
@@ -205,14 +208,14 @@ class TalkTests(SecureCase):
 
     async def test_history(self) -> None:
         """What was said before we came is there for the asking: the newest of it, the oldest line first."""
-        room = self.nick("room")
-        first = self.script("ann", "--room", room, home=self.met())
+        room, ann = self.nick("room"), self.nick("ann")
+        first = self.script(ann, "--room", room, home=self.met())
         self.feed(first, b"one\ntwo\n/me waves\n")
         await self.check(first, 0)
-        second = self.script("bob", "--room", room, home=self.met())
+        second = self.script(self.nick("bob"), "--room", room, home=self.met())
         self.feed(second, b"/history 2\n/history\n")
         self.assertEqual((await second.ended, second.errors), (0, b""))
-        self.assertEqual(second.out.decode().splitlines(), ["ann: two", "* ann waves", "ann: one"])
+        self.assertEqual(second.out.decode().splitlines(), [f"{ann}: two", f"* {ann} waves", f"{ann}: one"])
 
     async def test_follow(self) -> None:
         """--follow prints what people say and do, others' and our own; the input's end is not the visit's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,6 +14,7 @@ from chat.messages import (
     Change,
     Done,
     Entry,
+    Fetch,
     Joined,
     Kind,
     Motd,
@@ -22,14 +24,17 @@ from chat.messages import (
     Nick,
     Part,
     Presence,
+    Release,
     RoomLine,
     Rooms,
     RoomsPage,
     Topic,
     Welcome,
 )
+from chat.messages import Link as LinkRequest
 from chat.safety import clean_text
 from chat.wire.events import Answered, Appeared, Happened, InRoom, OutOfRoom, Said
+from chat.wire.lines import owned_line
 from chat.wire.sequence import Earlier, Lost, NotKept
 from tests.client_support import entry
 
@@ -205,5 +210,50 @@ class AnswerTests(SynchronousTestCase):
 
     def test_history(self) -> None:
         """What was said before is lines as they were; nothing is said in words."""
-        self.assertEqual(show.earlier_lines("lobby", [entry("a"), entry("b")]), ["ann: a", "ann: b"])
-        self.assertEqual(show.earlier_lines("lobby", []), ["nothing older is kept of lobby"])
+        asked = Fetch(1, "lobby", None, None, 20)
+        recent = Fetch(1, "lobby", None, None, 40, 7_200)
+        self.assertEqual(show.earlier_lines(asked, [entry("a"), entry("b")]), ["ann: a", "ann: b"])
+        self.assertEqual(show.earlier_lines(asked, []), ["nothing older is kept of lobby"])
+        self.assertEqual(show.earlier_lines(recent, []), ["nothing older was said in that time in lobby"])
+        self.assertEqual(
+            show.before_lines("dev", [entry("a", room="dev")]), ["said in dev before:", "ann: a"]
+        )
+        self.assertEqual(show.before_lines("dev", []), [])
+
+    def test_one_person_alone(self) -> None:
+        """What was said to us alone is marked in no room, and looks like nothing that anybody can say there."""
+        log = "@" + "a" * 26
+        said = entry("hi", room=log)
+        self.assertEqual(show.entry_line(said, "lobby"), "ann -> you: hi")
+        plain = msgspec.structs.replace(said, verified=False, text="hi\x1b[2J")
+        self.assertEqual(show.entry_line(plain, "dev"), "~ann -> you: hi[2J")
+        for forged in (entry("ann -> you: hi"), entry("-> you: hi", kind=Kind.ME), entry("-> bob: hi")):
+            for current in ("lobby", "dev"):
+                line = show.entry_line(forged, current)
+                self.assertFalse(line.startswith(("ann -> you", "~ann -> you", "-> ")), line)
+        self.assertEqual(show.shown_line(log, Lost(3, 5), "dev"), show.remark(show.LOST_ALONE))
+        self.assertEqual(show.shown_line(log, NotKept(5), "dev"), show.remark(show.NOT_KEPT_ALONE))
+        self.assertEqual(show.happening_line(OutOfRoom(log, "NO_SUCH_ROOM", "gone"), "dev"), "")
+
+    def test_what_we_said_alone(self) -> None:
+        """Its line says to whom, and another one that it waits, and later that it is there."""
+        self.assertEqual(show.alone_lines("bob", "hi", waiting=False), ["-> bob: hi"])
+        self.assertEqual(
+            show.alone_lines("bob", "hi\x07", waiting=True),
+            ["-> bob: hi", "-- bob is not here: that waits for bob --"],
+        )
+        self.assertEqual(show.delivered_line("bob", "hi"), "-- bob has it now: hi --")
+
+    def test_nicks_that_are_owned(self) -> None:
+        """Whose nick it is, what gives it up, and what to do if it is one's own: a line each."""
+        self.assertEqual(show.owned_lines("bob"), [f"{owned_line('bob')}"])
+        self.assertEqual(
+            show.answer_lines(Release(1), Done(1, "bob")),
+            ["bob is not yours any more: anybody may take it when nobody has it"],
+        )
+        (line,) = show.answer_lines(LinkRequest(1), Done(1, "abcd-efgh-jkmn"))
+        self.assertIn("udpchat --link abcd-efgh-jkmn", line)
+        refusal = show.refusal_text("NICK_OWNED", "bob belongs to somebody else: take another nick")
+        self.assertEqual(refusal, f"bob belongs to somebody else: {show.MINE}")
+        self.assertEqual(show.refusal_text("NICK_IN_USE", "bob is taken"), "bob is taken: take another nick")
+        self.assertEqual(show.refusal_text("LINK_INVALID", "no such code"), "no such code")

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.client.happenings import Link
 from chat.client.terminal import toolbar
 from chat.identity import KnownServers, parse_fingerprint
+from chat.wire.lines import owned_line
 from tests.client_process import ClientProcess, SecureCase
 from tests.client_terminal import CTRL_C, CTRL_D, ENTER, Person, TerminalCase
 
@@ -51,6 +52,7 @@ class SecureTerminalCase(TerminalCase, SecureCase):
         """Choose the room."""
         super().setUp()
         self.room = self.nick("room")
+        self.ann = self.nick("ann")
         self.bar = f"{self.room} | connected"
 
     def at_home(self, *arguments: str, home: Path | None = None, **environ: str) -> Person:
@@ -58,11 +60,12 @@ class SecureTerminalCase(TerminalCase, SecureCase):
         environ["XDG_DATA_HOME"] = str(home or self.met())
         return self.sit_down(*arguments, environ=environ)
 
-    async def come_in(self, nick: str, home: Path | None = None) -> Person:
-        """Sit somebody down and wait until the room is there."""
+    async def come_in(self, nick: str, home: Path | None = None, *, is_new: bool = True) -> Person:
+        """Sit somebody down and wait until the room is there; who `is_new` hears whose the nick is."""
         person = self.at_home(self.address, "--nick", nick, "--room", self.room, home=home)
         await person.sees(
             f"-- connected to {self.address} as {nick} --",
+            *([f"-!- {owned_line(nick)}"] if is_new else []),
             f"{nick} has joined {self.room}",
             f"-!- you are in {self.room}",
             ">",
@@ -72,7 +75,7 @@ class SecureTerminalCase(TerminalCase, SecureCase):
 
     async def other(self, *lines: str) -> None:
         """Let somebody else say something in the same room."""
-        client: ClientProcess = self.script("ann", "--room", self.room, home=self.met())
+        client: ClientProcess = self.script(self.ann, "--room", self.room, home=self.met())
         self.feed(client, "\n".join(lines).encode())
         await self.check(client, 0)
 
@@ -110,12 +113,12 @@ class ComingInTests(SecureTerminalCase):
         await self.leave(person, b"/quit" + ENTER)
 
     async def test_a_refused_nick(self) -> None:
-        """A nick that somebody else has is told, and another one asked for."""
+        """A nick that belongs to somebody else is told, with the ways out, and another one asked for."""
         nick = self.nick()
         ann = self.follower(nick)
         await ann.joined()
         person = self.at_home(self.address, "--nick", nick, "--room", self.room)
-        await person.asked(f"-- {nick} is taken: choose another nick --", "nick:")
+        await person.asked("and come in here with --link CODE --", "nick:")
         person.type(ENTER + f"{nick}b".encode() + ENTER)
         await person.sees(f"-!- you are in {self.room}", ">", self.bar)
         await self.leave(person, CTRL_D)
@@ -130,7 +133,7 @@ class ComingInTests(SecureTerminalCase):
         person.type(b"half")
         await person.until(lambda: person.lines()[:1] == ["> half"])
         os.kill(self.server.pid, signal.SIGCONT)
-        await person.asked("-- ann is taken: choose another nick --", "nick:")
+        await person.asked("and come in here with --link CODE --", "nick:")
         person.type(b"bob" + ENTER)
         await person.sees(f"-!- you are in {self.room}", "> half", self.bar)
         await self.leave(person, CTRL_C)
@@ -143,7 +146,7 @@ class ComingInTests(SecureTerminalCase):
         nick = self.nick()
         await self.follower(nick).joined()
         person = self.at_home(self.address, "--nick", nick)
-        await person.asked("choose another nick", "nick:")
+        await person.asked("and come in here with --link CODE --", "nick:")
         await self.leave(person, CTRL_C)
 
     async def test_another_key(self) -> None:
@@ -183,15 +186,15 @@ class TalkTests(SecureTerminalCase):
         await self.other("hi", "/me waves")
         await person.sees(
             f"{nick}: hello",
-            f"ann has joined {self.room}",
-            "ann: hi",
-            "* ann waves",
-            f"ann has left {self.room}",
+            f"{self.ann} has joined {self.room}",
+            f"{self.ann}: hi",
+            f"* {self.ann} waves",
+            f"{self.ann} has left {self.room}",
             "> half a li",
             self.bar,
         )
         person.type(b"ne" + ENTER)
-        await person.sees(f"ann has left {self.room}", f"{nick}: half a line", ">", self.bar)
+        await person.sees(f"{self.ann} has left {self.room}", f"{nick}: half a line", ">", self.bar)
         await self.leave(person, b"one more" + ENTER + b"exit" + ENTER)
         self.assertEqual(person.lines()[-1], f"{nick}: one more")
         self.has_left(nick)
@@ -204,9 +207,9 @@ class TalkTests(SecureTerminalCase):
         await person.sees(f"{nick} has joined {room}", f"-!- you are in {room}", ">", f"{room} | connected")
         await self.other("hi")
         await person.sees(
-            f"[{self.room}] ann has joined {self.room}",
-            f"[{self.room}] ann: hi",
-            f"[{self.room}] ann has left {self.room}",
+            f"[{self.room}] {self.ann} has joined {self.room}",
+            f"[{self.room}] {self.ann}: hi",
+            f"[{self.room}] {self.ann} has left {self.room}",
             ">",
             f"{room} | connected",
         )
@@ -256,7 +259,7 @@ class TalkTests(SecureTerminalCase):
         """Who comes in a second time, with the same key, ends the first visit: it says why, code 1."""
         nick, home = self.nick(), self.met()
         first = await self.come_in(nick, home)
-        second = await self.come_in(nick, home)
+        second = await self.come_in(nick, home, is_new=False)
         self.assertEqual(await first.ended, 1)
         self.assertTrue(first.lines()[-1].startswith("-- the end: "))
         await self.leave(second, CTRL_C)
@@ -279,6 +282,7 @@ class TalkTests(SecureTerminalCase):
             f"-- connected to {self.address} as bob --",
             "-!- be kind",
             "-!- have fun",
+            f"-!- {owned_line('bob')}",
             "bob has joined the chat",
             "-!- you are in lobby",
             ">",

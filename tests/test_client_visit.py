@@ -7,13 +7,27 @@ import signal
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.client.happenings import Abandoned, Link
+from chat.client.happenings import Abandoned
+from chat.client.happenings import Link as LinkState
 from chat.client.loop import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL
 from chat.client.script import ANSWER_SECONDS
 from chat.client.visit import FIRST_SECONDS, QUIET_SECONDS, REMEMBERED, Answer, Typed, Visit
 from chat.errors import RequestRejected
-from chat.messages import Done, Entry, Kind, Motd, NameLine, Names, NamesPage, Nick, Topic
+from chat.messages import (
+    Done,
+    Entry,
+    Kind,
+    Link,
+    Motd,
+    NameLine,
+    Names,
+    NamesPage,
+    Nick,
+    Release,
+    Topic,
+)
 from chat.wire.events import Appeared, Offered, OutOfRoom
+from chat.wire.lines import link_line, released_line
 from chat.wire.sequence import Earlier
 from tests.client_support import FakeClient, ScriptCase, entry
 
@@ -121,6 +135,26 @@ class CommandTests(ScriptCase):
             self.client.asking.pop().callback(Done(1, piece))
         self.assertEqual(self.client.asked, [Motd(0, 0), Motd(0, 7), Motd(0, 11)])
         self.assertEqual(self.printed, ["grüß", "dich"])
+
+    def test_msg(self) -> None:
+        """What is said to one person alone is a text: it keeps its place among the others, and any room's."""
+        self.feed("/part", "/msg Bob hello there", "/m bob again", "/names")
+        self.client.part_now()
+        self.assertEqual(self.client.said, [("hello there", "@Bob", Kind.SAY), ("again", "@bob", Kind.SAY)])
+        self.store(10, 11)
+        self.assertEqual(self.printed, ["you have left lobby: you are in no room"])
+        self.assertEqual(self.code(), EXIT_FAILED)
+        self.assertIn("line 4 not accepted: /names (you are in no room", self.complaints[0])
+
+    def test_release_and_link(self) -> None:
+        """Both are questions, whose answers are lines."""
+        self.feed("/release", "/link")
+        self.assertEqual(self.client.asked, [Release(0)])
+        self.client.asking.pop().callback(Done(1, "bot"))
+        self.assertEqual(self.client.asked[1:], [Link(0)])
+        self.client.asking.pop().callback(Done(1, "abcd-efgh-jkmn"))
+        self.assertEqual(self.printed, [released_line("bot"), link_line("abcd-efgh-jkmn")])
+        self.assertEqual(self.code(), EXIT_OK)
 
     def test_topic(self) -> None:
         """/topic asks, /topic TEXT sets; the room is told of that, so the script is not."""
@@ -254,7 +288,7 @@ class HistoryTests(ScriptCase):
 
     def test_a_silent_server(self) -> None:
         """As long as the server is silent its silence means nothing: the line is late like any other."""
-        self.client.change(Link.SILENT)
+        self.client.change(LinkState.SILENT)
         for _ in range(int(ANSWER_SECONDS)):
             self.clock.advance(1)
         self.assertEqual(self.printed, [])

@@ -12,7 +12,7 @@ import msgspec
 
 from chat.client.happenings import FirstContact, Happening, LinkChanged
 from chat.identity import show_fingerprint
-from chat.messages import Change, Entry, Joined, Presence
+from chat.messages import Change, Entry, Joined, Presence, is_direct
 from chat.wire.events import Appeared, Happened, InRoom, OutOfRoom
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
@@ -51,7 +51,7 @@ def server_line(contact: FirstContact) -> str:
 
 def joined_line(joined: Joined) -> str:
     """Tell that we are in a room, for the first time or again."""
-    return _line("joined", room=joined.room, head=joined.head, topic=joined.topic)
+    return _line("joined", room=joined.room, head=joined.head, topic=joined.topic, **_direct(joined.room))
 
 
 def left_line(left: OutOfRoom) -> str:
@@ -86,6 +86,7 @@ def entry_line(entry: Entry, *, is_earlier: bool = False) -> str:
         verified=entry.verified,
         text=entry.text,
         **earlier,
+        **_direct(entry.room),
     )
 
 
@@ -102,9 +103,18 @@ def presence_line(presence: Presence) -> str:
     )
 
 
-def accepted_line(line: int, room: str, seq: int) -> str:
-    """Tell that the text in line `line` of the input is stored."""
-    return _line("accepted", line=line, room=room, seq=seq)
+def accepted_line(line: int, room: str, seq: int, *, waiting: bool) -> str:
+    """Tell that the text in line `line` of the input is stored.
+
+    `waiting`: the one person whom it is for is not here now.
+    """
+    state = {"waiting": waiting} if is_direct(room) else {}
+    return _line("accepted", line=line, room=room, seq=seq, **state)
+
+
+def delivered_line(line: int, room: str, seq: int) -> str:
+    """Tell that the person whom the text in line `line` of the input is for has it."""
+    return _line("delivered", line=line, room=room, seq=seq)
 
 
 def rejected_line(line: int, room: str, code: str, text: str) -> str:
@@ -120,6 +130,11 @@ def answer_line(line: int, lines: list[str]) -> str:
 def taken_back_line(line: int, room: str, seq: int) -> str:
     """Tell that the server has lost a text that it had accepted."""
     return _line("taken back", line=line, room=room, seq=seq)
+
+
+def _direct(room: str) -> dict[str, bool]:
+    """Give the field that marks the room in which we find what was said to us alone."""
+    return {"direct": True} if is_direct(room) else {}
 
 
 def _line(event: str, **fields: object) -> str:

@@ -1,11 +1,15 @@
-"""A user's own files: the key that says who somebody is, and the servers that were met before."""
+"""A user's own files: the key that says who somebody is, the servers that were met, and own nicks."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from chat.identity import Identity, KnownServers, data_directory, load_identity
 
 IDENTITY_FILE = "identity.pem"
 SERVERS_FILE = "known_servers"
+NICKS_FILE = "owned_nicks"
+NICKS_BYTES = 65_536  # of that file: a thousand nicks; whoever has so many needs to be told of no other
 
 _NAME = "udpchat client"  # in the certificate, which servers and whoever made the first contact can read
 
@@ -18,3 +22,32 @@ def own_identity() -> Identity:
 def own_servers() -> KnownServers:
     """Give the servers that the user has met. Raises `IdentityError`."""
     return KnownServers(data_directory() / SERVERS_FILE)
+
+
+def own_nicks() -> OwnedNicks:
+    """Give the nicks that the user was told of."""
+    return OwnedNicks(data_directory() / NICKS_FILE)
+
+
+class OwnedNicks:
+    """The nicks that have become the user's, in a file: a line each, a server and a nick."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, place: str, nick: str) -> bool:
+        """Write down that `nick` is the user's at `place`; say whether that is news.
+
+        What cannot be written down is none: it would be told at each start.
+        """
+        line = f"{place} {nick}\n".encode()
+        try:
+            with self._path.open("a+b") as file:
+                file.seek(0)
+                known = file.read(NICKS_BYTES)
+                if line in known.splitlines(keepends=True) or len(known) + len(line) > NICKS_BYTES:
+                    return False
+                file.write(line)
+        except OSError:
+            return False
+        return True

@@ -22,8 +22,9 @@ from chat.client.loop import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL
 from chat.client.plain import says_goodbye
 from chat.client.protocol import ChatClient
 from chat.client.standard import InputLines, StandardInput, StandardOutput, read_line
-from chat.client.visit import Answer, Destination, Outcome, Visit, is_text
+from chat.client.visit import Answer, Destination, Outcome, Stored, Visit, is_text
 from chat.errors import RequestRejected
+from chat.messages import DIRECT, Delivered, is_direct
 from chat.wire.events import Offered
 
 ANSWER_SECONDS = 10.0  # for a line, and for being let in: whoever started the script wants to know by then
@@ -42,15 +43,26 @@ class PeoplesLines:
     def happened(self, happening: Happening) -> None:
         """Print what is said, and who comes and goes."""
         if self._is_following and not isinstance(happening, FirstContact):
+            if self._visit.is_first_unread(happening):
+                self._write(show.remark(show.WAITING))
             line = show.happening_line(happening, self._visit.room)
             if line:
                 self._write(line)
 
     def settled(self, number: int, outcome: Outcome) -> None:  # noqa: ARG002  (programs want the number)
-        """Print the answer to a command."""
+        """Print the answer to a command, or what was said to one person: no room shows that."""
+        lines: list[str] = []
         if isinstance(outcome, Answer):
-            for line in outcome.lines:
-                self._write(line)
+            lines = outcome.lines
+        elif self._is_following and is_direct(outcome.room):
+            lines = show.alone_lines(outcome.room.removeprefix(DIRECT), outcome.text, waiting=outcome.waiting)
+        for line in lines:
+            self._write(line)
+
+    def delivered(self, number: int, stored: Stored) -> None:  # noqa: ARG002  (programs want the number)
+        """Print that what waited for somebody has arrived."""
+        if self._is_following and stored.waiting:
+            self._write(show.delivered_line(stored.room.removeprefix(DIRECT), stored.text))
 
     def rejected(self, number: int, room: str, refusal: RequestRejected) -> None:
         """Print nothing: problems stand on standard error."""
@@ -78,7 +90,12 @@ class JsonLines:
         if isinstance(outcome, Answer):
             self._write(json_lines.answer_line(number, outcome.lines))
         else:
-            self._write(json_lines.accepted_line(number, outcome.room, outcome.seq))
+            room, seq = outcome.room, outcome.seq
+            self._write(json_lines.accepted_line(number, room, seq, waiting=outcome.waiting))
+
+    def delivered(self, number: int, stored: Stored) -> None:
+        """Print that a text has arrived at the person whom it is for."""
+        self._write(json_lines.delivered_line(number, stored.room, stored.seq))
 
     def rejected(self, number: int, room: str, refusal: RequestRejected) -> None:
         """Print why an input line was not accepted."""
@@ -174,6 +191,10 @@ class Script:
                 self._has_failed = True
                 self._complain(f"line {number}, accepted before, was lost by the server: {line}")
                 self._print.taken_back(number, happening)
+            case Delivered():
+                told = self._visit.delivered(happening)
+                if told is not None:
+                    self._print.delivered(*told)
             case _:
                 pass
 
@@ -219,7 +240,7 @@ class Script:
         if isinstance(refusal, RequestRejected):
             is_nick = refusal.code.startswith(show.NICK_CODES)
             what = f"the nick {self._destination.nick} is refused" if is_nick else "refused"
-            self._complain(f"{what}: {refusal.text}")
+            self._complain(f"{what}: {show.refusal_text(refusal.code, refusal.text)}")
             self._finish(EXIT_FAILED)
         elif not failure.check(Abandoned):
             self._fail(failure)
@@ -266,7 +287,7 @@ class Script:
             number, line = self._queue.popleft()
             self._asked = 0 if is_text(line) else number
             self._timers[number] = self._clock.callLater(ANSWER_SECONDS, self._late, number)
-            arguments = number, line, self._visit.room
+            arguments = number, line, self._visit.target(line)
             self._visit.ask(line, number).addCallbacks(
                 self._settled, self._failed, callbackArgs=(number,), errbackArgs=arguments
             )
@@ -365,6 +386,8 @@ async def run_script(
         destination.place,
         destination.nick,
         pinned=destination.pinned,
+        link=destination.link,
+        with_direct=is_json or is_following,  # else nobody would see what comes, and it would not wait
         happened=script.happened,
     )
     out.broken.addCallback(lambda _: script.broken())

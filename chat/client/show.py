@@ -18,26 +18,47 @@ from chat.messages import (
     Change,
     Done,
     Entry,
+    Fetch,
     Joined,
     Motd,
     NamesPage,
     Nick,
     Presence,
+    Release,
     Reply,
     Request,
     RoomsPage,
     Topic,
     Welcome,
+    is_direct,
+)
+from chat.messages import (
+    Link as LinkRequest,
 )
 from chat.safety import clean_text
 from chat.wire.events import Appeared, Happened, OutOfRoom
-from chat.wire.lines import mark, names_lines, render, rooms_lines, topic_line
+from chat.wire.lines import (
+    link_line,
+    mark,
+    names_lines,
+    owned_line,
+    released_line,
+    render,
+    rooms_lines,
+    told_alone_line,
+    topic_line,
+)
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
 _M = TypeVar("_M", Entry, Presence)
 
 NICK_CODES = "NICK_"  # how the codes of refusals begin that another nick would mend
 MAX_UTF8 = 4  # bytes of a character: a message that is cut ends so close before its limit
+NICK_OWNED = "NICK_OWNED"
+MINE = "take another nick; if it is yours, say /link where you use it, and come in here with --link CODE"
+WAITING = "said to you alone while you were away:"
+LOST_ALONE = "something was lost that was said to you alone"
+NOT_KEPT_ALONE = "some of what was said to you alone waited for too long, and is not kept any more"
 LOST = "something was lost here"
 NOT_KEPT = "what was said before is not kept any more"
 TRYING = "still trying; what you type is kept"
@@ -59,7 +80,7 @@ def happening_line(happening: Happening, current: str) -> str:
             return shown_line(room, shown, current)
         case Happened(presence):
             return presence_line(presence, current)
-        case OutOfRoom(room, code, text) if code:
+        case OutOfRoom(room, code, text) if code and not is_direct(room):
             return remark(f"you are out of {room}: {text}")
         case FirstContact():
             return remark(contact_text(happening))
@@ -73,9 +94,9 @@ def shown_line(room: str, shown: Shown, current: str) -> str:
         case Entry():
             return entry_line(shown, current)
         case Lost():
-            return _placed(remark(LOST), room, current)
+            return _placed(remark(LOST_ALONE if is_direct(room) else LOST), room, current)
         case NotKept():
-            return _placed(remark(NOT_KEPT), room, current)
+            return _placed(remark(NOT_KEPT_ALONE if is_direct(room) else NOT_KEPT), room, current)
         case Earlier():
             return ""
 
@@ -83,6 +104,17 @@ def shown_line(room: str, shown: Shown, current: str) -> str:
 def entry_line(entry: Entry, current: str) -> str:
     """Give the line of one entry."""
     return _placed(render(_signed(entry)).decode(), entry.room, current)
+
+
+def alone_lines(nick: str, text: str, *, waiting: bool) -> list[str]:
+    """Give the lines of what we have said to `nick` alone. Nobody's nick begins as they do."""
+    lines = [clean_text(f"-> {nick}: {text}")]
+    return [*lines, remark(told_alone_line(nick, waiting=True))] if waiting else lines
+
+
+def delivered_line(nick: str, text: str) -> str:
+    """Give the line that tells that `nick`, who was not here, has read what we said."""
+    return remark(f"{nick} has it now: {text}")
 
 
 def presence_line(presence: Presence, current: str) -> str:
@@ -121,6 +153,13 @@ def contact_text(contact: FirstContact) -> str:
     return clean_text(f"new server {contact.place}, trusted with its key {key}")
 
 
+def refusal_text(code: str, text: str) -> str:
+    """Say why we were not let in, and what to do about it, where the server cannot know that."""
+    if code == NICK_OWNED:
+        text = f"{text.partition(':')[0]}: {MINE}"
+    return clean_text(text)
+
+
 def taken_back_line(room: str, text: str) -> str:
     """Give the line that tells of an own text that the server had accepted, and lost."""
     return remark(f"the server has lost what you said in {room}, say it again if you like: {text}")
@@ -138,6 +177,10 @@ def answer_lines(request: Request, reply: Reply) -> list[str]:
             lines = [topic_line(request.room, topic)]
         case Nick(), Done(result=str() as nick):
             lines = [f"you are {nick} now"]
+        case Release(), Done(result=str() as nick):
+            lines = [released_line(nick)]
+        case LinkRequest(), Done(result=str() as code):
+            lines = [link_line(code)]
         case Motd(), Done(result=str() as motd):
             return motd_lines(motd) or ["there is no message of the day"]
         case _:
@@ -158,6 +201,11 @@ def welcome_lines(welcome: Welcome) -> list[str]:
     return lines
 
 
+def owned_lines(nick: str) -> list[str]:
+    """Give what is told to somebody whose nick has become theirs."""
+    return [clean_text(owned_line(nick))]
+
+
 def joined_lines(joined: Joined) -> list[str]:
     """Give the answer to somebody who has gone into a room."""
     lines = [f"you are in {joined.room}"]
@@ -171,9 +219,16 @@ def parted_lines(room: str, current: str) -> list[str]:
     return [f"you have left {room}: you are in {current or 'no room'}"]
 
 
-def earlier_lines(room: str, entries: list[Entry]) -> list[str]:
+def earlier_lines(fetch: Fetch, entries: list[Entry]) -> list[str]:
     """Give the answer to somebody who wants to know what was said before; the oldest comes first."""
-    return [entry_line(entry, room) for entry in entries] or [f"nothing older is kept of {room}"]
+    nothing = f"nothing older {'was said in that time in' if fetch.age else 'is kept of'} {fetch.room}"
+    return [entry_line(entry, fetch.room) for entry in entries] or [nothing]
+
+
+def before_lines(room: str, entries: list[Entry]) -> list[str]:
+    """Give what somebody is shown who comes into a room: what was said last, if anything was."""
+    lines = [entry_line(entry, room) for entry in entries]
+    return [f"said in {room} before:", *lines] if lines else []
 
 
 def _signed(said: _M) -> _M:

@@ -21,12 +21,14 @@ from chat.client import show
 from chat.client.address import Place
 from chat.client.happenings import Abandoned, Happening, Link, LinkChanged
 from chat.client.loop import EXIT_FAILED, EXIT_OK
+from chat.client.own import own_nicks
 from chat.client.plain import check_line, says_goodbye
 from chat.client.protocol import ChatClient
 from chat.client.questions import Leave, Questions
 from chat.client.visit import Answer, Destination, Outcome, Visit
+from chat.commands import HISTORY
 from chat.errors import RequestRejected
-from chat.messages import Welcome
+from chat.messages import DIRECT, Delivered, Welcome, is_direct
 from chat.wire.events import Offered, Refused
 from chat.wire.lines import notice
 
@@ -47,6 +49,7 @@ class Wishes(NamedTuple):
     login: str
     room: str
     pinned: bytes | None
+    link: str = ""
 
 
 class _Interrupted(Exception):
@@ -83,7 +86,7 @@ class Terminal:
             reserve_space_for_menu=0,
             style=_STYLE,
         )
-        self._visit = Visit(reactor)
+        self._visit = Visit(reactor, history=HISTORY)
         self._client: ChatClient
         self._link = Link.CONNECTING
         self._since = reactor.seconds()  # the link is so
@@ -114,11 +117,17 @@ class Terminal:
             case LinkChanged():
                 self._link_changed(happening)
             case Refused(rejected) if rejected.code.startswith(show.NICK_CODES):
-                self._refused(rejected.text)
+                self._refused(show.refusal_text(rejected.code, rejected.text))
+            case Delivered():
+                told = self._visit.delivered(happening)
+                if told is not None and told[1].waiting:
+                    print(show.delivered_line(told[1].room.removeprefix(DIRECT), told[1].text))
             case Offered():
                 _, line = self._visit.taken_back(happening)
                 print(show.taken_back_line(happening.room, line))
             case _:
+                if self._visit.is_first_unread(happening):
+                    print(show.remark(show.WAITING))
                 line = show.happening_line(happening, self._visit.room)
                 if line:
                     print(line)
@@ -134,11 +143,16 @@ class Terminal:
         else:
             place = wishes.place
             nick = nick or wishes.login or await self._questions.nick()
-        return Destination(place, nick, wishes.room, wishes.pinned)
+        return Destination(place, nick, wishes.room, wishes.pinned, wishes.link)
 
     async def _at(self, where: Destination) -> None:
         self._client = client = ChatClient(
-            self._reactor, where.place, where.nick, pinned=where.pinned, happened=self.happened
+            self._reactor,
+            where.place,
+            where.nick,
+            pinned=where.pinned,
+            link=where.link,
+            happened=self.happened,
         )
         client.closed.addCallbacks(self._closed, self._failed)
         self._visit.begin(client, where.room).addCallbacks(self._answered, self._rejected, errbackArgs=("",))
@@ -166,7 +180,7 @@ class Terminal:
         draft = ""
         while True:
             if self._refusal:
-                print(show.remark(f"{self._refusal}: choose another nick"))
+                print(show.remark(self._refusal))
                 nick = await self._questions.nick()
                 self._refusal = ""
                 self._client.enter(nick).addCallbacks(self._welcome, self._failed)
@@ -210,6 +224,10 @@ class Terminal:
         if isinstance(outcome, Answer):
             for line in outcome.lines:
                 print(notice(line))
+        elif is_direct(outcome.room):  # what is said in a room appears there
+            nick = outcome.room.removeprefix(DIRECT)
+            for line in show.alone_lines(nick, outcome.text, waiting=outcome.waiting):
+                print(line)
         self._review()
 
     def _rejected(self, failure: Failure, line: str) -> None:
@@ -233,7 +251,7 @@ class Terminal:
     def _failed(self, failure: Failure) -> None:
         error = failure.value
         if isinstance(error, RequestRejected) and error.code.startswith(show.NICK_CODES):
-            self._refused(error.text)
+            self._refused(show.refusal_text(error.code, error.text))
         elif not failure.check(Abandoned):
             self._problem = self._problem or failure
             self._over.set()
@@ -253,7 +271,10 @@ class Terminal:
         self._chat.app.invalidate()
 
     def _welcome(self, welcome: Welcome) -> None:
-        for line in show.welcome_lines(welcome):
+        lines = show.welcome_lines(welcome)
+        if welcome.is_owned and own_nicks().add(str(self._client.place), welcome.nick):
+            lines += show.owned_lines(welcome.nick)
+        for line in lines:
             print(notice(line))
 
     def _toolbar(self) -> StyleAndTextTuples:

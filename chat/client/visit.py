@@ -15,11 +15,25 @@ from twisted.python.failure import Failure
 from chat.client.address import Place
 from chat.client.happenings import Abandoned, Happening, Link
 from chat.client.protocol import ChatClient
-from chat.client.show import answer_lines, earlier_lines, joined_lines, parted_lines
+from chat.client.show import answer_lines, before_lines, earlier_lines, joined_lines, parted_lines
 from chat.commands import Help, check_current, help_lines, is_for, parse_command
 from chat.errors import RequestRejected
-from chat.messages import Done, Entry, Fetch, Join, Kind, Motd, Names, Part, Request, Say, Topic
-from chat.wire.events import Appeared, InRoom, Offered, OutOfRoom
+from chat.messages import (
+    Delivered,
+    Done,
+    Entry,
+    Fetch,
+    Join,
+    Kind,
+    Motd,
+    Names,
+    Part,
+    Request,
+    Say,
+    Topic,
+    is_direct,
+)
+from chat.wire.events import Appeared, InRoom, Offered, OutOfRoom, Said
 from chat.wire.places import Places
 from chat.wire.sequence import Earlier
 
@@ -34,19 +48,28 @@ QUIET_SECONDS = 1.0
 
 
 class Destination(NamedTuple):
-    """Where a visit goes: the server (`pinned`: the key it must have), the nick, the first room."""
+    """Where a visit goes: the server (`pinned`: the key it must have), the nick, the first room.
+
+    `link` is the code that another key of the same person was given ("": none).
+    """
 
     place: Place
     nick: str
     room: str
     pinned: bytes | None = None
+    link: str = ""
 
 
 class Stored(NamedTuple):
-    """What became of a text: it has this position in this room."""
+    """What became of a text: it has this position in this room, or was said to one person alone ("@bob").
+
+    `waiting`: that person is not here now.
+    """
 
     room: str
     seq: int
+    text: str
+    waiting: bool = False
 
 
 class Answer(NamedTuple):
@@ -56,7 +79,10 @@ class Answer(NamedTuple):
 
 
 class Typed(NamedTuple):
-    """A line, and the room that was current when it was typed. `is_text`: it says something there."""
+    """A line, and what it is for: the room that was current when it was typed, or "@" and a nick.
+
+    `is_text`: it says something there.
+    """
 
     line: str
     room: str
@@ -67,8 +93,8 @@ Outcome = Stored | Answer
 
 
 def is_text(line: str) -> bool:
-    """Say whether a line says something in its room: two slashes say a text that begins with one."""
-    return not line.startswith("/") or line.startswith("//") or is_for(line, "me")
+    """Say whether a line says something, in its room or to one person: two slashes say a text with one."""
+    return not line.startswith("/") or line.startswith("//") or is_for(line, "me") or is_for(line, "msg")
 
 
 def parse_line(line: str, room: str) -> Request | Help:
@@ -81,19 +107,24 @@ def parse_line(line: str, room: str) -> Request | Help:
 class Visit:
     """Somebody's rooms and questions. `pending` are the lines without an outcome, by the caller's numbers.
 
-    `happened` wants to be told everything that the client tells, before anybody else acts on it.
+    `happened` wants to be told everything that the client tells, before anybody else acts on it. Who comes
+    into a room for the first time is shown the last `history` entries of it.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, *, history: int = 0) -> None:
         self.client: ChatClient
         self.pending: dict[int, Typed] = {}
         self._clock = clock
+        self._history = history
         self._places = Places()
         self._moves: dict[str, Deferred[None]] = {}  # the last Join or Part of a room, while it has no answer
         self._recalls: dict[str, _Recall] = {}
         self._floors: dict[str, int] = {}  # the newest positions that rooms do not keep any more
         self._oldest: dict[str, int] = {}  # the positions before those that were shown first
-        self._stored: dict[Stored, tuple[int, str]] = {}
+        self._stored: dict[int, tuple[int, Stored, str]] = {}  # by position: number, outcome and line
+        self._said: Said | None = None  # the newest
+        self._known: set[str] = set()  # the rooms whose last entries were shown
+        self._unread = 0  # what was said to us alone up to here was waiting when we came; 0: it is told
 
     @property
     def room(self) -> str:
@@ -115,13 +146,18 @@ class Visit:
             asked = parse_line(line, room)
         except RequestRejected:
             return fail()
-        self.pending[number] = Typed(line, room, isinstance(asked, Say))
+        is_text = isinstance(asked, Say)
+        self.pending[number] = Typed(line, asked.room if isinstance(asked, Say) else room, is_text)
         return Deferred.fromCoroutine(self._do(asked)).addBoth(self._settled, number)
 
     def happened(self, happening: Happening) -> None:
         """Take note of what the client tells."""
         match happening:
+            case Said():
+                self._said = happening
             case InRoom(joined):
+                if is_direct(joined.room) and joined.room not in self._oldest:
+                    self._unread = joined.head
                 self._floors[joined.room] = joined.floor
                 self._oldest.setdefault(joined.room, max(joined.head, joined.floor))
             case Appeared(room, Earlier(entry)):
@@ -133,9 +169,32 @@ class Visit:
             case _:
                 pass
 
+    def target(self, line: str) -> str:
+        """Give what `line` is for, were it typed now: the current room, or "@" and a nick."""
+        try:
+            asked = parse_line(line, self.room)
+        except RequestRejected:
+            return self.room
+        return asked.room if isinstance(asked, Say) else self.room
+
     def taken_back(self, offered: Offered) -> tuple[int, str]:
         """Give number and line of an accepted text that the server has lost; (0, "") if it is long ago."""
-        return self._stored.pop(Stored(offered.room, offered.seq), (0, ""))
+        number, _, line = self._stored.pop(offered.seq, (0, None, ""))
+        return number, line
+
+    def delivered(self, delivered: Delivered) -> tuple[int, Stored] | None:
+        """Give number and outcome of the line that its reader has now; None if it is long ago."""
+        told = self._stored.pop(delivered.seq, None)
+        return None if told is None else told[:2]
+
+    def is_first_unread(self, happening: Happening) -> bool:
+        """Say whether this is the first of what was said to us alone before we came."""
+        match happening:
+            case Appeared(room, Entry(seq=seq)) if is_direct(room) and seq <= self._unread:
+                self._unread = 0
+                return True
+            case _:
+                return False
 
     def stop(self) -> None:
         """Wait for nothing any more."""
@@ -153,7 +212,7 @@ class Visit:
             return outcome
         typed = self.pending.pop(number)
         if isinstance(outcome, Stored):
-            self._stored[outcome] = number, typed.line
+            self._stored[outcome.seq] = number, outcome, typed.line
             if len(self._stored) > REMEMBERED:
                 del self._stored[next(iter(self._stored))]
         return outcome
@@ -163,7 +222,11 @@ class Visit:
             case Help():
                 return Answer(help_lines(asked.topic))
             case Say():
-                return Stored(asked.room, await self.client.say(asked.text, asked.room, asked.kind))
+                seq = await self.client.say(asked.text, asked.room, asked.kind)
+                said = self._said  # which has just come: it is what was waited for
+                return Stored(
+                    asked.room, seq, asked.text, said is not None and said.seq == seq and said.waiting
+                )
             case Join():
                 return await self._join(asked)
             case Part():
@@ -187,7 +250,7 @@ class Visit:
         except RequestRejected:
             self._places.undo(join, place)
             raise
-        return Answer(joined_lines(joined))
+        return Answer([*joined_lines(joined), *await self._before(join.room)])
 
     async def _part(self, part: Part) -> Answer:
         if self._places.move(part) is None:
@@ -220,17 +283,29 @@ class Visit:
             size += len(piece.encode())
         return Answer(answer_lines(asked, Done(1, motd)))
 
+    async def _before(self, room: str) -> list[str]:
+        """Give what was said in a room that was just gone into, if it is the first time."""
+        if not self._history or room in self._known or room in self._recalls:
+            return []
+        self._known.add(room)
+        fetch = Fetch(1, room, after=None, before=None, limit=self._history)
+        return before_lines(room, await self._older(fetch))
+
     async def _recall(self, fetch: Fetch) -> Answer:
+        await self._in_turn(fetch.room, self.client.join)
+        return Answer(earlier_lines(fetch, await self._older(fetch)))
+
+    async def _older(self, fetch: Fetch) -> list[Entry]:
+        """Give entries of a room that we are in, above those that were shown."""
         if fetch.room in self._recalls:
             raise RequestRejected("BUSY", "one question after the other: the answer is under way", 1.0)
+        if not self._has_older(fetch.room):
+            return []
         recall = self._recalls[fetch.room] = _Recall(fetch.limit, self._clock, self.client)
         try:
-            await self._in_turn(fetch.room, self.client.join)
-            if not self._has_older(fetch.room):
-                return Answer(earlier_lines(fetch.room, []))
-            self.client.history(fetch.room, fetch.limit)
+            self.client.history(fetch.room, fetch.limit, fetch.age)
             recall.start()
-            return Answer(earlier_lines(fetch.room, await recall.done))
+            return await recall.done
         finally:
             del self._recalls[fetch.room]
 
