@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
@@ -225,9 +225,14 @@ class ServerPort:
             self.protocol.datagramReceived(datagram, source)
             self.protocol.turn_ended()
 
-    def send(self, datagram: bytes, peers: Iterable[Peer], now: float) -> list[tuple[Peer, OSError]]:  # noqa: ARG002
-        """Write `datagram` to every peer."""
-        for peer in peers:
+    def send(
+        self,
+        datagrams: Sequence[bytes],
+        peers: Sequence[Peer],
+        now: float,  # noqa: ARG002
+    ) -> list[tuple[Peer, OSError]]:
+        """Write each datagram to the peer at its place."""
+        for datagram, peer in zip(datagrams, peers, strict=True):
             self._network.send(datagram, self._addr, peer.addr)
         return []
 

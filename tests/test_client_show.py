@@ -221,7 +221,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(show.before_lines("dev", []), [])
 
     def test_one_person_alone(self) -> None:
-        """What was said to us alone is marked in no room, and looks like nothing that anybody can say there."""
+        """What was said to us alone is marked in no room, and looks like nothing that is said in one."""
         log = "@" + "a" * 26
         said = entry("hi", room=log)
         self.assertEqual(show.entry_line(said, "lobby"), "ann -> you: hi")
@@ -255,5 +255,5 @@ class AnswerTests(SynchronousTestCase):
         self.assertIn("udpchat --link abcd-efgh-jkmn", line)
         refusal = show.refusal_text("NICK_OWNED", "bob belongs to somebody else: take another nick")
         self.assertEqual(refusal, f"bob belongs to somebody else: {show.MINE}")
-        self.assertEqual(show.refusal_text("NICK_IN_USE", "bob is taken"), "bob is taken: take another nick")
+        self.assertEqual(show.refusal_text("NICK_IN_USE", "bob is taken"), "bob is taken")
         self.assertEqual(show.refusal_text("LINK_INVALID", "no such code"), "no such code")

@@ -224,9 +224,8 @@ class Visit:
             case Say():
                 seq = await self.client.say(asked.text, asked.room, asked.kind)
                 said = self._said  # which has just come: it is what was waited for
-                return Stored(
-                    asked.room, seq, asked.text, said is not None and said.seq == seq and said.waiting
-                )
+                is_waiting = said is not None and said.seq == seq and said.waiting
+                return Stored(asked.room, seq, asked.text, is_waiting)
             case Join():
                 return await self._join(asked)
             case Part():
