@@ -6,11 +6,13 @@ import os
 import pty
 import termios
 from collections.abc import Callable
+from pathlib import Path
 
 import pyte
 from twisted.internet.defer import Deferred
 
-from tests.client_process import ClientProcess, ProcessCase
+from chat.wire.lines import owned_line
+from tests.client_process import ClientProcess, ProcessCase, SecureCase
 
 COLUMNS, ROWS = 80, 24
 CTRL_C, CTRL_D, ENTER = b"\x03", b"\x04", b"\r"
@@ -78,3 +80,44 @@ class TerminalCase(ProcessCase):
         person.spawn(*arguments, environ=environ)
         self.addCleanup(person.kill)
         return person
+
+
+class SecureTerminalCase(TerminalCase, SecureCase):
+    """A person at the client, in a room that no other test is in."""
+
+    def setUp(self) -> None:
+        """Choose the room."""
+        super().setUp()
+        self.room = self.nick("room")
+        self.ann = self.nick("ann")
+        self.bar = f"{self.room} | connected"
+
+    def at_home(self, *arguments: str, home: Path | None = None, **environ: str) -> Person:
+        """Sit somebody down with keys of one's own, who knows the server."""
+        environ["XDG_DATA_HOME"] = str(home or self.met())
+        return self.sit_down(*arguments, environ=environ)
+
+    async def come_in(self, nick: str, home: Path | None = None, *, is_new: bool = True) -> Person:
+        """Sit somebody down and wait until the room is there; who `is_new` hears whose the nick is."""
+        person = self.at_home(self.address, "--nick", nick, "--room", self.room, home=home)
+        await person.sees(
+            f"-- connected to {self.address} as {nick} --",
+            *([f"-!- {owned_line(nick)}"] if is_new else []),
+            f"{nick} has joined {self.room}",
+            f"-!- you are in {self.room}",
+            ">",
+            self.bar,
+        )
+        return person
+
+    async def other(self, *lines: str) -> None:
+        """Let somebody else say something in the same room."""
+        client: ClientProcess = self.script(self.ann, "--room", self.room, home=self.met())
+        self.feed(client, "\n".join(lines).encode())
+        await self.check(client, 0)
+
+    async def leave(self, person: Person, keys: bytes, code: int = 0) -> None:
+        """Press keys; the process must end well."""
+        person.type(keys)
+        self.assertEqual(await person.ended, code)
+        self.assertNotIn(b"Traceback", person.out)
