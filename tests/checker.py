@@ -6,15 +6,18 @@ accepted, and what the store wrote, kept and lost. Every step costs the same, ho
 
 from __future__ import annotations
 
+from base64 import b32encode
 from bisect import bisect_left, bisect_right, insort
 from typing import NamedTuple
 
-from chat.messages import Entry, Joined, Kind
+from chat.messages import Entry, Joined, Kind, is_direct
 from chat.stored import Fact, Heads
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
 # What may end a text for good. All else is to be repeated.
-FINAL_CODES = frozenset({"NOT_IN_ROOM", "ROOM_INVALID", "TOO_MANY_ROOMS", "REFUSED", "NOT_MEMBER"})
+FINAL_CODES = frozenset(
+    {"NOT_IN_ROOM", "NO_SUCH_NICK", "ROOM_INVALID", "TOO_MANY_ROOMS", "REFUSED", "NOT_MEMBER"}
+)
 
 
 class Violation(AssertionError):
@@ -33,6 +36,11 @@ class Text(NamedTuple):
     text: str
 
 
+def log_of(key: bytes) -> str:
+    """Give the room in which the person with this key finds what is said to them alone; "": no key, none."""
+    return "@" + b32encode(key[:16]).decode().rstrip("=").lower() if key else ""
+
+
 class Range:
     """What one program shows of one room: the entries, and where the next one has to follow."""
 
@@ -45,9 +53,10 @@ class Range:
 
 
 class Program:
-    """One running client program, as one could see it over its user's shoulder."""
+    """One running client program, as one could see it over its user's shoulder; `log` is its user's."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: str) -> None:
+        self.log = log
         self.ranges: dict[str, Range] = {}
         self.pending: dict[int, Text] = {}  # said, and not answered
         self.accepted: dict[int, tuple[str, int, int]] = {}  # by n: room, seq, and which stay in the room
@@ -74,6 +83,8 @@ class Checker:
         self.once: set[str] = set()  # topics that may be there once only: nobody had reason to ask again
         self._arrived: dict[str, int] = {}  # plain texts, by how often their datagrams came
         self.texts: dict[str, list[int]] = {}  # where each text went, rising: for the plain door
+        self.readers: dict[str, str] = {}  # whose log it is that is written to, by "@" and a nick
+        self._read: dict[str, int] = {}  # the newest position that a person was shown, by log
 
     # --- the store
 
@@ -141,14 +152,22 @@ class Checker:
         if who in self._refused:
             raise Violation("N1", f"{entry} is stored although its client was told that it is refused")
         asked = self._said.get(who)
-        if asked is not None and asked != (entry.room, entry.kind, entry.text):
+        if asked is not None and asked._replace(room=self._room(asked)) != (
+            entry.room,
+            entry.kind,
+            entry.text,
+        ):
             raise Violation("N2", f"{entry} is not what number {fact.n} was: {asked}")
+
+    def _room(self, text: Text) -> str:
+        """Give the room that a text is for: what is said to one person goes into that person's log."""
+        return self.readers.get(text.room, text.room)
 
     # --- a program
 
-    def started(self, name: str) -> None:
-        """A program runs."""
-        self.programs[name] = Program()
+    def started(self, name: str, key: bytes = b"") -> None:
+        """A program runs, of the person with this key."""
+        self.programs[name] = Program(log_of(key))
 
     def ended(self, name: str) -> None:
         """A program runs no more: nothing is expected of it."""
@@ -165,10 +184,22 @@ class Checker:
         self._said[client, n] = text
 
     def in_room(self, name: str, joined: Joined) -> None:
-        """A program is in a room: where nothing was shown yet, the room's newest is where it begins."""
-        ranges = self.programs[name].ranges
-        if joined.room not in ranges:
-            ranges[joined.room] = Range(max(joined.head, joined.floor))
+        """A program is in a room: where nothing was shown yet, the room's newest is where it begins.
+
+        In its user's log that is what was shown to that person: nothing may be passed over.
+        """
+        ranges, newest = self.programs[name].ranges, max(joined.head, joined.floor)
+        if is_direct(joined.room) and joined.room != self.programs[name].log:
+            raise Violation("D1", f"{name} was let into {joined.room}, which is somebody else's")
+        if joined.room in ranges:
+            return
+        if is_direct(joined.room):
+            read, held = self._read.get(joined.room, 0), self.held.get(joined.room, [])
+            unread = held[bisect_right(held, read) : bisect_right(held, joined.seen)]
+            if unread:
+                raise Violation("D2", f"{name} begins behind {joined.seen}, and {unread} was never shown")
+            newest = min(newest, joined.seen)
+        ranges[joined.room] = Range(newest)
 
     def wants(self, name: str, room: str) -> None:
         """Somebody asks to be let into a room."""
@@ -200,7 +231,8 @@ class Checker:
             raise Violation("N8", f"{name} has given up {text} because of {code}")
         if program.safe.get(n) == program.stays.get(text.room, 0):
             raise Violation("N8", f"{name} never left the room, and {text} is refused ({code})")
-        if (client, n) in self._ever:
+        # A nick may be nobody's any more when a text comes again that was stored, and lost with a tail.
+        if (client, n) in (self._placed if is_direct(text.room) else self._ever):
             raise Violation("N1", f"{name} was told that {text} is refused ({code}), and it is stored")
         self._refused.add((client, n))
 
@@ -232,6 +264,8 @@ class Checker:
             raise Violation("N5", f"{name} shows {entry} again, or out of order (after {there.highest})")
         if prev not in there.ends:
             raise Violation("N5", f"{name} shows {entry}, which follows {prev}, after {sorted(there.ends)}")
+        if is_direct(entry.room):
+            self._read[entry.room] = max(self._read.get(entry.room, 0), entry.seq)
         there.highest, there.ends = entry.seq, {entry.seq}
         there.shown.append(entry.seq)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chat.messages import Kind, Names, Nick, Rooms, Topic
+from chat.messages import Kind, Names, Nick, Rooms, Topic, is_direct
 from chat.wire.client_session import ClientSession
 from chat.wire.client_state import State
 from chat.wire.events import (
@@ -21,7 +21,7 @@ from chat.wire.events import (
     Said,
 )
 from chat.wire.server_session import member_id
-from tests.checker import Text, Violation
+from tests.checker import Text, Violation, log_of
 from tests.simulation.clock import Call
 from tests.simulation.network import SERVER, Addr
 from tests.stub_channel import StubChannel
@@ -65,7 +65,7 @@ class Program:
         self._woken, self._spins = 0.0, 0
         self._said = 0
         self._topics: set[str] = set()
-        world.checker.started(name)
+        world.checker.started(name, key)
 
     def now(self) -> float:
         """Give the time by this machine: it goes on while it sleeps (CLOCK_BOOTTIME)."""
@@ -140,8 +140,9 @@ class Program:
 
     def speak(self, text: str, room: str = "lobby", kind: Kind = Kind.SAY) -> None:
         """Say a text."""
-        n = self.session.say(room, kind, text, self.now())
+        n = self.session.say(room, Kind.SAY if is_direct(room) else kind, text, self.now())
         self._world.note(self.name, f"says {n} in {room}: {text[:30]}")
+        kind = Kind.SAY if is_direct(room) else kind
         self._world.checker.asked(self.name, self.author, n, Text(room, kind, text))
         self.pump()
 
@@ -166,6 +167,11 @@ class Program:
                 if room in self.session.logs:
                     self.session.scroll_back(room, self._world.rng.randrange(1, 40), now)
         self.pump()
+
+    @property
+    def reading(self) -> set[str]:
+        """The rooms that its user reads: those wanted, and the log of what is said to the user alone."""
+        return self.wanted | {log for log in (log_of(self._key),) if log}
 
     def roster(self, room: str) -> list[tuple[str, bool]] | None:
         """Give the nicks in a room as this program shows them, and who of them is away; None: it does not."""

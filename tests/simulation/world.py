@@ -11,7 +11,7 @@ from twisted.logger import Logger, LogLevel
 
 from chat.errors import RemoteProtocolError
 from chat.wire.frames import decode_replies, decode_requests
-from tests.checker import Checker, Violation
+from tests.checker import Checker, Violation, log_of
 from tests.simulation.clock import Heap
 from tests.simulation.native import Program
 from tests.simulation.network import Network
@@ -32,6 +32,8 @@ DOINGS = (
     "say",
     "say",
     "say",
+    "tell",
+    "tell",
     "part",
     "join",
     "topic",
@@ -170,8 +172,11 @@ class World:
                 self._again(pause * rng.random(), lambda fault=fault: _FAULTS[fault][1](self), pause)  # type: ignore[misc]
 
     def _program(self, host: str, number: int, run: int) -> Program:
-        key = host.encode().ljust(32, b".") if number % 2 else b""  # who has one gets its nick back at once
-        return Program(self, host, f"c{number}.{run}", f"native{number}", 10_000 + 1_000 * run, key)
+        key = host.encode().ljust(32, b".") if number % 2 else b""  # who has one owns its nick
+        nick = f"native{number}"
+        if key:
+            self.checker.readers[f"@{nick}"] = log_of(key)
+        return Program(self, host, f"c{number}.{run}", nick, 10_000 + 1_000 * run, key)
 
     def _again(self, at: float, act: Callable[[], object], pause: float | None = None) -> None:
         """Do something at random moments until the calm."""
@@ -208,6 +213,9 @@ class World:
             room = rng.choice(rooms)
             for _ in range(rng.choice((1, 1, 1, 2, 5))):
                 program.say(room if rng.random() < 0.8 else rng.choice(self.scenario.rooms))
+        elif what == "tell":
+            for _ in range(rng.choice((1, 1, 2, 5))):
+                program.say(rng.choice(sorted(self.checker.readers)))
         else:
             program.ask(what, rng.choice(rooms))
 
@@ -324,8 +332,8 @@ class World:
         for program in running:
             if not program.is_in:
                 raise Violation("N7", f"at the end {program.name} is not connected")
-            self.checker.finished(program.name, program.wanted)
-            for room in sorted(program.wanted):
+            self.checker.finished(program.name, program.reading)
+            for room in sorted(program.reading):
                 if program.session.logs[room].next_timeout() is not None:
                     raise Violation("N6", f"at the end {program.name} still wants something of {room}")
         for room in self.scenario.rooms:
