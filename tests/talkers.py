@@ -13,7 +13,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from chat.client.protocol import ChatClient, Happening
+from chat.client.happenings import Happening
+from chat.client.protocol import ChatClient
 from chat.identity import KnownServers, load_identity
 from chat.messages import LOBBY, Entry, Kind
 from chat.store.tables import Tables

@@ -16,6 +16,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from chat.hub.direct import Direct
 from chat.hub.effects import Effect, Send
 from chat.hub.hub import Hub
 from chat.hub.members import Member
@@ -26,6 +27,7 @@ from chat.store.memory import Contents, MemoryStore
 from chat.stored import AppendResult, Draft, Fact, Heads
 from chat.wire import outbox
 from chat.wire.client_session import ClientSession
+from chat.wire.direct import Progress
 from chat.wire.frames import decode_requests
 from chat.wire.lines import render
 from chat.wire.roster import Roster
@@ -234,10 +236,10 @@ class PlantedBugs(SynchronousTestCase):
     def test_joined_is_compared_with_todays_head(self) -> None:
         """An entry that overtakes Joined looks like one that the server has lost."""
 
-        def make(joined: Callable[[Any, int, int, float], list[Shown]]) -> Any:
-            def rash(self: Any, head: int, floor: int, now: float) -> list[Shown]:
+        def make(joined: Callable[..., list[Shown]]) -> Any:
+            def rash(self: Any, *answer: Any) -> list[Shown]:
                 self._joined_with = self.h
-                return joined(self, head, floor, now)
+                return joined(self, *answer)
 
             return rash
 
@@ -319,6 +321,33 @@ class PlantedBugs(SynchronousTestCase):
         """A hub that does not know where the store stands tells heads that are too low: all seems lost."""
         self.patch(Hub, "restore", lambda _self, _heads: None)
         self.assertRegex(self.hunt(), "N5|N6|roster")
+
+    def test_what_was_not_shown_is_told_as_shown(self) -> None:
+        """A client that tells too much makes the next one begin behind what nobody has read (D2)."""
+
+        def make(show: Callable[[Any, str, int], None]) -> Any:
+            return lambda self, log, upto: show(self, log, upto + 1_000_000)
+
+        self.wrap(Progress, "show", make)
+        self.assertIn("D2", self.hunt(scenario=with_faults("quit", "cut", disk="keeps all", pause=1.0)))
+
+    def test_a_client_begins_at_the_newest(self) -> None:
+        """Who does not begin at what was shown never sees what was waiting."""
+
+        def make(joined: Callable[..., list[Shown]]) -> Any:
+            return lambda self, head, floor, now, _seen=None: joined(self, head, floor, now)
+
+        self.wrap(RoomLog, "joined", make)
+        self.assertRegex(self.hunt(scenario=with_faults("quit", disk="keeps all", pause=1.0)), "N5|N6")
+
+    def test_a_text_for_one_person_goes_to_another(self) -> None:
+        """Each is stored in the log of the person whose nick it names, and in no other."""
+
+        def make(target: Callable[[Any, Say], tuple[str, bytes] | None]) -> Any:
+            return lambda self, say: target(self, msgspec.structs.replace(say, room="@native1"))
+
+        self.wrap(Direct, "target", make)
+        self.assertIn("N2", self.hunt())
 
     def test_rosters_are_not_read_again(self) -> None:
         """Who has missed a change of a roster shows people who are not there."""
