@@ -28,7 +28,8 @@ from chat.identity import Identity, KnownServers
 from chat.messages import Entry
 from chat.server.protocol import ChatServer, Settings
 from chat.store.memory import MemoryStore
-from chat.wire.dtls import Addr, DtlsListener, ServerChannel
+from chat.wire.dtls import Addr, DtlsListener
+from chat.wire.dtls_server import ServerChannel
 from tests.dtls_support import SECRET, Door, pair
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
-from chat.wire.dtls import Addr, DtlsListener, ServerChannel
+from chat.wire.dtls import Addr, DtlsListener
 from chat.wire.dtls_channel import make_context
 from chat.wire.dtls_client import DtlsClient
+from chat.wire.dtls_server import ServerChannel
 
 NED: Addr = ("10.0.0.1", 40_000)
 EVE: Addr = ("10.0.0.66", 40_000)

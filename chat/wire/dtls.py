@@ -19,7 +19,7 @@ from weakref import ref
 
 from OpenSSL import SSL
 
-from chat.wire.dtls_channel import DtlsChannel, make_context
+from chat.wire.dtls_channel import make_context
 from chat.wire.dtls_records import (
     MAX_DATAGRAM,
     UNKNOWN_SESSION,
@@ -29,62 +29,32 @@ from chat.wire.dtls_records import (
     is_sealed,
     split,
 )
+from chat.wire.dtls_seal import Limits
+from chat.wire.dtls_server import ServerChannel
 
 Addr = tuple[str, int] | tuple[str, int, int, int]  # as chat.server.peer has it
 
 COOKIE_SECONDS = 30.0  # one tick; a cookie is good for this and the next: 30 to 60 s
 _COOKIE_BYTES = 20  # of the HMAC: makes the answer 48 bytes, a quarter of the usual ClientHello
 MAX_HELLO = 4_096  # bytes of a ClientHello: of ours and of openssl's some 200
-LIVELY_SECONDS = 20.0  # a client that lives is heard more often: it pings after 7 s, give or take 10 %
 # In progress at once, those that never end included. More than the clients that come back after a restart at
 # 500 a second have on the way; each takes some 60 to 70 KiB.
 MAX_HANDSHAKES = 384
 ALERT_SECONDS = 1.0  # between two alerts to one address
 ALERTS_A_SECOND = 100  # in all
-
-
-class ServerChannel(DtlsChannel):
-    """The session with a peer that has proved its address; `DtlsListener` makes it."""
-
-    __slots__ = ("__weakref__", "_heard_at", "_random")
-
-    def __init__(self, connection: SSL.Connection, random: bytes, now: float) -> None:
-        self._random = random
-        self._heard_at = now
-        super().__init__(connection, now)
-
-    def receive_datagram(self, datagram: bytes, now: float) -> list[bytes]:
-        """Give the plaintexts that a datagram from the peer's address held; rubbish holds none."""
-        plaintexts = super().receive_datagram(datagram, now)
-        if plaintexts:
-            self._heard_at = now
-        return plaintexts
-
-    def yields_to(self, datagram: bytes, now: float) -> bool:
-        """Say whether the listener should be asked about a datagram from this channel's address.
-
-        Then a handshake other than this channel's begins there, and nothing that the peer has sealed came for
-        20 s: it may have started again. If the listener makes a channel of it, that takes this one's place.
-        """
-        if datagram[:1] != b"\x16" or not (self.is_over or now - self._heard_at >= LIVELY_SECONDS):
-            return False
-        hello = client_hello(datagram)
-        return hello is not None and client_random(hello) != self._random
-
-    def give_up(self) -> None:
-        """End at once and without a word: the place is needed."""
-        self._outgoing.clear()
-        self._end()
+_LIMITS = Limits()
 
 
 class DtlsListener:
     """Takes what unknown addresses send until they have proved where they are; then they have a channel.
 
     `key` and `certificate` are PEM (P-256); `secret` is 32 bytes that nobody can guess, new for each start.
-    Raises `ValueError` if key and certificate are none, or do not fit.
+    `limits` say how long a session's keys are good for. Raises `ValueError` if key and certificate are none,
+    or do not fit.
     """
 
-    def __init__(self, key: bytes, certificate: bytes, secret: bytes) -> None:
+    def __init__(self, key: bytes, certificate: bytes, secret: bytes, limits: Limits = _LIMITS) -> None:
+        self._limits = limits
         self._cookies = _Cookies(secret)
         self._context = make_context(key, certificate)
         self._context.set_cookie_generate_callback(lambda _: self._cookies.make())
@@ -119,7 +89,7 @@ class DtlsListener:
             self._answer(connection, addr)
             return None
         self._connection = self._listen()
-        channel = ServerChannel(connection, client_random(hello), now)
+        channel = ServerChannel(connection, client_random(hello), now, self._limits)
         self._count(channel)
         return channel
 

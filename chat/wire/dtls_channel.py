@@ -110,6 +110,12 @@ def _take_any(_: SSL.Connection, __: crypto.X509, ___: int, ____: int, _____: in
     return True
 
 
+def check_length(plaintext: bytes) -> None:
+    """Raise `ValueError` if a plaintext is none, or too long for a datagram."""
+    if not 0 < len(plaintext) <= MAX_PLAINTEXT:
+        raise ValueError(f"{len(plaintext)} bytes of plaintext: 1 to {MAX_PLAINTEXT}")
+
+
 class DtlsChannel:
     """One end's session with a peer at one address.
 
@@ -162,8 +168,7 @@ class DtlsChannel:
 
         Raises `ValueError` if it is empty or too long: whoever made it ignored the limit.
         """
-        if not 0 < len(plaintext) <= MAX_PLAINTEXT:
-            raise ValueError(f"{len(plaintext)} bytes of plaintext: 1 to {MAX_PLAINTEXT}")
+        check_length(plaintext)
         connection = self._connection
         if connection is not None and self.is_up:
             with suppress(SSL.Error):  # it has failed, and will say so when it is read

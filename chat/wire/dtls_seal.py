@@ -1,0 +1,131 @@
+"""Sealing and opening the records of a DTLS 1.2 session whose handshake is done (RFC 6347, section 4.1).
+
+This module never does I/O and knows neither time nor peers. Its laws: no nonce is ever used twice, any bytes
+open to a plaintext or to nothing, and what has opened once never does again. The cryptography is the
+library's; here are a record's header, a counter and a window.
+
+    kind  fe fd  00 01  sequence number (6)  length (2)  [nonce (8), with GCM]  sealed plaintext  tag (16)
+
+What else the tag proves: epoch and sequence number, kind, version, and the plaintext's length (RFC 5246,
+section 6.2.3.3).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+
+from chat.wire.dtls_keys import Keys
+from chat.wire.dtls_records import APPLICATION
+
+WINDOW = 64  # numbers from the newest down that may still come, each once (RFC 6347, section 4.1.2.6)
+_WINDOW_BITS = (1 << WINDOW) - 1
+_VERSION = 0xFEFD  # of DTLS 1.2
+_HEADER = struct.Struct("!BHQH")
+_HEAD = struct.Struct("!BHQHQ")  # and the nonce, where there is one
+_PROVED = struct.Struct("!QBHH")
+_TAG = 16
+_NONCE = 12
+_NONCE_SHOWN = slice(13, 21)  # where a record has it, with GCM
+_NUMBER = slice(3, 11)  # epoch and sequence number: here one number
+_64_BITS = (1 << 64) - 1
+
+
+class Limits(NamedTuple):
+    """How long one key is good for."""
+
+    # Records of 1,163 bytes that one key may seal with AES-GCM if the chance to tell them from noise shall not
+    # be above 2^-60: 2^34.5 / 74 blocks, by the formula behind the 2^24.5 records of 16 KiB in RFC 8446,
+    # section 5.5. A month of 100 a second; the sequence numbers would last for 2^48.
+    sealed: int = 1 << 28
+    forged: int = 1 << 36  # records that were none: RFC 9147, section 4.5.3
+
+
+def _secret(keys: Keys) -> int:
+    """Give the whole nonce as far as it is a secret."""
+    return int.from_bytes(keys.iv.ljust(_NONCE, b"\0"))
+
+
+class Sealer:
+    """Seals what one end says, in records that carry on behind `last`, which somebody else has sealed.
+
+    `last` is that record, or its first 21 bytes. With GCM the nonce in it is counted on, too. A nonce must
+    never come twice and may be anything else: OpenSSL's begin with a random one, so that nonces made of epoch
+    and sequence number might meet them.
+
+    `is_spent` once it has sealed as many as one key may. It still seals: a goodbye shall follow.
+    """
+
+    __slots__ = ("_cipher", "_extra", "_iv", "_number", "_shift", "_shown", "_spent_at")
+
+    def __init__(self, keys: Keys, last: bytes, limit: int) -> None:
+        self._cipher = keys.cipher(keys.key)
+        self._iv = _secret(keys)
+        self._number = int.from_bytes(last[_NUMBER]) + 1  # with the epoch before it
+        self._spent_at = self._number + limit
+        self._shown = len(keys.iv)  # from there on a nonce is shown
+        # from a record's number to its nonce
+        self._shift = int.from_bytes(last[_NONCE_SHOWN]) + 1 - self._number if self._shown < _NONCE else 0
+        self._extra = _NONCE - self._shown + _TAG
+
+    @property
+    def is_spent(self) -> bool:
+        """Say whether its key has sealed enough."""
+        return self._number >= self._spent_at
+
+    def seal(self, plaintext: bytes, kind: int = APPLICATION) -> bytes:
+        """Give a record."""
+        number = self._number
+        self._number = number + 1
+        size = len(plaintext)
+        nonce = (self._iv ^ (number + self._shift & _64_BITS)).to_bytes(_NONCE)
+        return (
+            _HEADER.pack(kind, _VERSION, number, size + self._extra)
+            + nonce[self._shown :]
+            + self._cipher.encrypt(nonce, plaintext, _PROVED.pack(number, kind, _VERSION, size))
+        )
+
+
+class Opener:
+    """Opens what the other end has sealed, each record once; `forged` counts those that it had not sealed."""
+
+    __slots__ = (
+        "_cipher", "_extra", "_is_gcm", "_iv", "_least", "_newest", "_sealed_at", "_seen", "forged",
+    )  # fmt: skip
+
+    def __init__(self, keys: Keys) -> None:
+        self.forged = 0
+        self._cipher = keys.cipher(keys.key)
+        self._iv = _secret(keys)
+        self._is_gcm = len(keys.iv) < _NONCE
+        self._extra = _NONCE - len(keys.iv) + _TAG
+        self._sealed_at = _HEADER.size + self._extra - _TAG
+        self._least = _HEADER.size + self._extra
+        self._newest = -1
+        self._seen = 0  # bit i: that many before the newest was opened
+
+    def open(self, record: bytes) -> bytes | None:
+        """Give the plaintext; None: it is no whole record, forged, was there already, or is too old."""
+        if len(record) < self._least:
+            return None
+        kind, version, number, length, shown = _HEAD.unpack_from(record)
+        age = self._newest - number
+        size = length - self._extra
+        if age >= 0 and (age >= WINDOW or self._seen >> age & 1) or size < 0:
+            return None
+        nonce = (self._iv ^ (shown if self._is_gcm else number)).to_bytes(_NONCE)
+        try:
+            plaintext = self._cipher.decrypt(
+                nonce, record[self._sealed_at :], _PROVED.pack(number, kind, version, size)
+            )
+        except InvalidTag:
+            self.forged += 1
+            return None
+        if age >= 0:
+            self._seen |= 1 << age
+        else:  # a shift by as many bits as the number has grown could take all memory
+            self._seen = (self._seen << -age | 1) & _WINDOW_BITS if -age < WINDOW else 1
+            self._newest = number
+        return plaintext
