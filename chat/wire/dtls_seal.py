@@ -36,8 +36,8 @@ _64_BITS = (1 << 64) - 1
 class Limits(NamedTuple):
     """How long one key is good for."""
 
-    # Records of 1,163 bytes that one key may seal with AES-GCM if the chance to tell them from noise shall not
-    # be above 2^-60: 2^34.5 / 74 blocks, by the formula behind the 2^24.5 records of 16 KiB in RFC 8446,
+    # Records of 1,163 bytes that one key may seal with AES-GCM if the chance to tell them from noise is to
+    # stay below 2^-60: 2^34.5 / 74 blocks, by the formula behind the 2^24.5 records of 16 KiB in RFC 8446,
     # section 5.5. A month of 100 a second; the sequence numbers would last for 2^48.
     sealed: int = 1 << 28
     forged: int = 1 << 36  # records that were none: RFC 9147, section 4.5.3
@@ -113,7 +113,7 @@ class Opener:
         kind, version, number, length, shown = _HEAD.unpack_from(record)
         age = self._newest - number
         size = length - self._extra
-        if age >= 0 and (age >= WINDOW or self._seen >> age & 1) or size < 0:
+        if (age >= 0 and (age >= WINDOW or self._seen >> age & 1)) or size < 0:
             return None
         nonce = (self._iv ^ (shown if self._is_gcm else number)).to_bytes(_NONCE)
         try:
