@@ -29,7 +29,7 @@ from chat.messages import Entry
 from chat.server.protocol import ChatServer, Settings
 from chat.store.memory import MemoryStore
 from chat.wire.dtls import Addr, DtlsListener
-from chat.wire.dtls_server import ServerChannel
+from chat.wire.dtls_server_channel import ServerChannel
 from tests.dtls_support import SECRET, Door, pair
 
 if TYPE_CHECKING:

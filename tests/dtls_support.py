@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
+from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -14,7 +17,10 @@ from OpenSSL import SSL
 from chat.wire.dtls import Addr, DtlsListener
 from chat.wire.dtls_channel import make_context
 from chat.wire.dtls_client import DtlsClient
-from chat.wire.dtls_server import ServerChannel
+from chat.wire.dtls_keys import Keys, record_keys
+from chat.wire.dtls_records import MAX_DATAGRAM, MAX_INCOMING, is_sealed, split
+from chat.wire.dtls_seal import Sealer
+from chat.wire.dtls_server_channel import ServerChannel
 
 NED: Addr = ("10.0.0.1", 40_000)
 EVE: Addr = ("10.0.0.66", 40_000)
@@ -93,6 +99,74 @@ class Door:
         if channel.is_over:
             del self.channels[addr]
         return [(datagram, addr) for datagram in channel.datagrams_to_send(now)]
+
+
+class KnownClient:
+    """A client of OpenSSL's with no certificate, whose keys a test can see: what it can say, a test can."""
+
+    def __init__(self, suite: str) -> None:
+        context = make_context(None, None)
+        context.set_cipher_list(suite.encode())
+        self.suite = suite
+        self.connection = SSL.Connection(context)
+        self.connection.set_connect_state()
+        self.connection.set_ciphertext_mtu(MAX_DATAGRAM)
+        self.last = b""  # the record of epoch 1 that it has sealed last
+
+    def go_on(self, datagrams: Iterable[bytes] = ()) -> list[bytes]:
+        """Take what the server has answered; give the next flight."""
+        for datagram in datagrams:
+            self.connection.bio_write(datagram)
+        with suppress(SSL.WantReadError):
+            self.connection.do_handshake()
+        return self.said()
+
+    def said(self) -> list[bytes]:
+        """Give the records that it has written, each as a datagram."""
+        try:
+            records = split(self.connection.bio_read(MAX_INCOMING))
+        except SSL.WantReadError:
+            return []
+        self.last = next(filter(is_sealed, reversed(records)), self.last)
+        return records
+
+    def say(self, plaintext: bytes) -> bytes:
+        """Give a plaintext as OpenSSL seals it."""
+        self.connection.send(plaintext)
+        return b"".join(self.said())
+
+    def hear(self, datagram: bytes) -> bytes:
+        """Give what a datagram says, as OpenSSL opens it."""
+        self.connection.bio_write(datagram)
+        return self.connection.recv(MAX_INCOMING)
+
+    def keys(self) -> tuple[Keys, Keys]:
+        """Give its keys, and the server's; it has them before the server's last flight has come."""
+        connection = self.connection
+        secrets = connection.master_key(), connection.client_random(), connection.server_random()
+        return record_keys(self.suite, *cast("tuple[bytes, bytes, bytes]", secrets))
+
+    def sealer(self) -> Sealer:
+        """Give what seals records in its name, behind those that it has written. It should be silent then."""
+        return Sealer(self.keys()[0], self.last, 1 << 48)
+
+
+def half_way(door: Door, suite: str, addr: Addr = NED) -> tuple[KnownClient, list[bytes]]:
+    """Give a client whose last flight (its records) has not been sent."""
+    client = KnownClient(suite)
+    flight = client.go_on()
+    for _ in range(2):
+        answers = [answer for record in flight for answer, _ in door.receive(record, addr, 0.0)]
+        flight = client.go_on(answers)
+    return client, flight
+
+
+def known(suite: str, door: Door | None = None, addr: Addr = NED) -> tuple[KnownClient, ServerChannel, Door]:
+    """Give both ends of a session that is up, and the server's door. The client has said nothing yet."""
+    door = door or Door()
+    client, flight = half_way(door, suite, addr)
+    client.go_on([answer for record in flight for answer, _ in door.receive(record, addr, 0.0)])
+    return client, door.channels[addr], door
 
 
 def to_and_fro(client: DtlsClient, door: Door, addr: Addr = NED, now: float = 0.0) -> list[bytes]:

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from chat.client.happenings import Abandoned, Link, LinkChanged
 from chat.messages import Bye, Done, Hello, Names, NamesPage, Rejected, Release, Rooms, Welcome
 from chat.wire.dtls_records import UNKNOWN_SESSION
-from chat.wire.dtls_server import ServerChannel
+from chat.wire.dtls_server_channel import ServerChannel
 from chat.wire.events import Ended, InRoom, NumberReused, PathLost, Refused
 from chat.wire.frames import decode_requests, encode_frame, join_frames
 from tests.client_network import HOME, Host, NetworkTestCase, Person, ScriptedHost

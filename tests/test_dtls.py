@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.wire.dtls import COOKIE_SECONDS, MAX_HANDSHAKES, DtlsListener
 from chat.wire.dtls_channel import ATTEMPT_SECONDS
 from chat.wire.dtls_records import MAX_DATAGRAM, UNKNOWN_SESSION, client_hello, split
-from chat.wire.dtls_server import LIVELY_SECONDS
+from chat.wire.dtls_server_channel import LIVELY_SECONDS
 from tests.dtls_support import EVE, NED, SECRET, Door, connected, new_client, pair, proving, to_and_fro
 from tests.test_dtls_records import record
 

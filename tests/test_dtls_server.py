@@ -14,7 +14,7 @@ from chat.wire.dtls import Addr, DtlsListener
 from chat.wire.dtls_channel import ATTEMPT_SECONDS, make_context
 from chat.wire.dtls_client import DtlsClient
 from chat.wire.dtls_records import UNKNOWN_SESSION
-from chat.wire.dtls_server import ServerChannel
+from chat.wire.dtls_server_channel import ServerChannel
 from tests.dtls_support import SECRET, new_client, pair
 from tests.support import ANN, BOB, NAT, NED, Native, Sealed, ServerTests, Wire, only, texts
 from tests.test_dtls_links import memory

@@ -30,7 +30,7 @@ from chat.wire.dtls_records import (
     split,
 )
 from chat.wire.dtls_seal import Limits
-from chat.wire.dtls_server import ServerChannel
+from chat.wire.dtls_server_channel import ServerChannel
 
 Addr = tuple[str, int] | tuple[str, int, int, int]  # as chat.server.peer has it
 
