@@ -15,7 +15,6 @@ import struct
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 
 from OpenSSL import SSL
@@ -39,9 +38,8 @@ _NUMBER = re.compile(rb"#(\d+)#")  # in a text: which one it is
 Addr = tuple[str, int]
 
 
-@cache
 def client_context(*, with_certificate: bool = True) -> SSL.Context:
-    """Give what the members' DTLS is made of: all have one key, or none."""
+    """Give what a member's DTLS is made of: a key of its own, since one owns few nicks, or none."""
     if not with_certificate:
         return make_context(None, None)
     with tempfile.TemporaryDirectory() as folder:
