@@ -9,14 +9,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from chat.wire.dtls_channel import fingerprint
 from chat.wire.dtls_client import DtlsClient
+from chat.wire.dtls_keys import SUITES
 from tests.dtls_support import Door, client_context, pair
 
 PATIENCE = 60.0  # seconds, on a machine that has other things to do
@@ -43,12 +44,44 @@ class OpensslTests(SynchronousTestCase):
         """So does one that is told that its path takes 500 bytes."""
         self.talk("-quiet", "-mtu", "500")
 
-    def test_chacha(self) -> None:
-        """So does one that has no hardware for AES."""
-        self.talk("-quiet", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305")
+    def test_suites(self) -> None:
+        """So does one that knows only one of the suites, whichever that is."""
+        for suite in SUITES:
+            self.printed = b""
+            self.talk("-quiet", "-cipher", suite)
+
+    def test_our_goodbye(self) -> None:
+        """When the server says goodbye, sealed by us, it understands and ends."""
+        with self.client("-quiet") as client:
+            assert client.stdout is not None
+            output = client.stdout.fileno()
+            self.serve(output, lambda: b"HELLO FROM OPENSSL\n" in self.printed)
+            now = time.monotonic()
+            ((addr, channel),) = self.door.channels.items()
+            channel.close(now)
+            for goodbye, to in self.door.collect(addr, now):
+                self.socket.sendto(goodbye, to)
+            self.serve(output, lambda: client.poll() is not None)
 
     def talk(self, *options: str) -> None:
-        """Let s_client say something, hear it back, and go."""
+        """Let s_client say something, hear it back, say more, hear that, and go."""
+        with self.client(*options) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            output = client.stdout.fileno()
+            self.serve(output, lambda: b"HELLO FROM OPENSSL\n" in self.printed)
+            (channel,) = self.door.channels.values()
+            self.assertIsNone(channel.peer_fingerprint)
+            client.stdin.write(b"and again\n")
+            client.stdin.flush()
+            self.serve(output, lambda: b"AND AGAIN\n" in self.printed)
+            client.stdin.close()
+            self.serve(output, lambda: channel.is_over)
+        self.assertEqual(self.door.channels, {})
+
+    @contextmanager
+    def client(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run s_client, which says its first line."""
         port = self.socket.getsockname()[1]
         client = subprocess.Popen(
             ["openssl", "s_client", "-dtls1_2", "-connect", f"127.0.0.1:{port}", *options, "-no_ign_eof"],
@@ -61,13 +94,7 @@ class OpensslTests(SynchronousTestCase):
         with closing(client.stdout), closing(client.stdin):
             client.stdin.write(b"hello from openssl\n")
             client.stdin.flush()
-            output = client.stdout.fileno()
-            self.serve(output, lambda: b"HELLO FROM OPENSSL\n" in self.printed)
-            (channel,) = self.door.channels.values()
-            self.assertIsNone(channel.peer_fingerprint)
-            client.stdin.close()
-            self.serve(output, lambda: channel.is_over)
-        self.assertEqual(self.door.channels, {})
+            yield client
 
     def serve(self, output: int, is_done: Callable[[], bool]) -> None:
         """Serve, and read what the client prints, until it is done."""
