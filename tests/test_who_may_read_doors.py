@@ -127,6 +127,10 @@ class DoorsTests(ServerTests):
     def ask_everything(self) -> None:
         """Let everybody ask for all that there is, in all ways; forget what they were told before."""
         self.heard = dict.fromkeys(ADDRS, b"")
+        for native in self.natives.values():
+            native.send(Rooms(native.next_id()), Ping(native.next_id(), 1), Names(native.next_id(), LOBBY))
+        self.listen()
+        self.assert_no_log_is_named()
         logs = [DIRECT, *LOGS.values()]
         for native in self.natives.values():
             for room in (LOBBY, DEN, *logs):
