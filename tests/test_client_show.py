@@ -234,6 +234,8 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(show.shown_line(log, Lost(3, 5), "dev"), show.remark(show.LOST_ALONE))
         self.assertEqual(show.shown_line(log, NotKept(5), "dev"), show.remark(show.NOT_KEPT_ALONE))
         self.assertEqual(show.happening_line(OutOfRoom(log, "NO_SUCH_ROOM", "gone"), "dev"), "")
+        crowded = OutOfRoom(log, "TOO_MANY_ROOMS", "you are in 20 rooms")
+        self.assertEqual(show.happening_line(crowded, "dev"), show.remark(show.CROWDED))
 
     def test_what_we_said_alone(self) -> None:
         """Its line says to whom, and another one that it waits, and later that it is there."""

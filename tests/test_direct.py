@@ -9,6 +9,7 @@ from chat.messages import (
     Accepted,
     Bye,
     Delivered,
+    Done,
     Fetch,
     Fetched,
     Hello,
@@ -211,6 +212,28 @@ class DirectTests(ClientSessionTests):
         self.assertEqual(list(self.session.logs), [OTHER_LOG])
         self.wait()
         self.assertEqual((self.only(Fetch).room, self.session.logs[OTHER_LOG].h), (OTHER_LOG, 4))
+
+    def test_too_many_rooms(self) -> None:
+        """The log is asked for again when a room is left, and on the next channel."""
+        self.session.join(DEV, self.now)
+        self.asked()
+        self.tell(WELCOME, joined(1, 10, DEV))
+        refusal = Rejected(self.only(Join).id, "TOO_MANY_ROOMS", "you are in 20 rooms")
+        self.assertEqual(self.tell(refusal), [OutOfRoom(LOG, "TOO_MANY_ROOMS", "you are in 20 rooms")])
+        self.assertEqual(self.asked(), [])
+        self.session.part(DEV, self.now)
+        self.tell(Done(self.only(Part).id, ""))
+        self.tell(Rejected(self.only(Join).id, "TOO_MANY_ROOMS", "you are in 20 rooms"))
+        self.session.connected(self.now)
+        self.asked()
+        self.tell(WELCOME)
+        self.assertEqual(self.only(Join).room, LOG)
+
+    def test_a_room_that_is_no_log(self) -> None:
+        """What a server calls so must look like one: else an owner's room would be taken for it."""
+        self.asked()
+        self.tell(Welcome("udpchat test", "bob", "", direct=LOBBY))
+        self.assertEqual((self.asked(), self.session.direct), ([], ""))
 
     def test_an_old_log_that_still_lets_us_in(self) -> None:
         """It is left as any room is."""

@@ -57,6 +57,8 @@ MAX_UTF8 = 4  # bytes of a character: a message that is cut ends so close before
 NICK_OWNED = "NICK_OWNED"
 MINE = "take another nick; if it is yours, say /link where you use it, and come in here with --link CODE"
 WAITING = "said to you alone while you were away:"
+TOO_MANY_ROOMS = "TOO_MANY_ROOMS"
+CROWDED = "you are in too many rooms: what is said to you alone waits until you /part from one"
 LOST_ALONE = "something was lost that was said to you alone"
 NOT_KEPT_ALONE = "what was said to you alone before is not kept any more"
 LOST = "something was lost here"
@@ -80,7 +82,9 @@ def happening_line(happening: Happening, current: str) -> str:
             return shown_line(room, shown, current)
         case Happened(presence):
             return presence_line(presence, current)
-        case OutOfRoom(room, code, text) if code and not is_direct(room):
+        case OutOfRoom(room, code, text) if code:
+            if is_direct(room):  # or it is ours no more, and another one is
+                return remark(CROWDED) if code == TOO_MANY_ROOMS else ""
             return remark(f"you are out of {room}: {text}")
         case FirstContact():
             return remark(contact_text(happening))

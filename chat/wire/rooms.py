@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from chat.messages import Fetch, Join, Joined, Names, Part, Pong, Rejected, Reply
+from chat.messages import Fetch, Join, Joined, Names, Part, Pong, Rejected, Reply, is_direct
 from chat.wire.events import Event, InRoom, OutOfRoom
 from chat.wire.room import Room
 from chat.wire.roster import Roster
@@ -49,13 +49,11 @@ class Rooms:
 
     def follow(self, direct: str) -> None:
         """Want to be in the log of direct messages that the server names, and out of the one before it."""
-        if direct == self.direct:
-            return
-        before, self.direct = self.direct, direct
-        self.part(before)
-        self._forget(before)
-        if direct:
-            self.join(direct)
+        before, self.direct = self.direct, direct if is_direct(direct) else ""
+        if before != self.direct:
+            self.part(before)
+            self._forget(before)
+        self._follow()
 
     def restart(self) -> None:
         """Take note of a fresh channel."""
@@ -93,6 +91,7 @@ class Rooms:
             return InRoom(reply), room.joined(reply, now)
         if not isinstance(reply, Rejected):
             room.left()
+            self._follow()
             out = OutOfRoom(room.name, "", "")
         elif room.refused(reply, now):
             out = OutOfRoom(room.name, reply.code, reply.text)
@@ -111,6 +110,11 @@ class Rooms:
         heads = {head.room: head for head in pong.rooms}
         for name, room in self._rooms.items():
             room.pong(heads.get(name), asked_at, now)
+
+    def _follow(self) -> None:
+        """Ask for our log, again if there were too many rooms: now there is one less, or another server."""
+        if self.direct:
+            self.join(self.direct)
 
     def _forget(self, name: str) -> None:
         """Keep no log of direct messages that is not ours any more: a server may name many."""
