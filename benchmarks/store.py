@@ -33,8 +33,6 @@ from benchmarks.watched_server import Watch, watched_server
 from chat.messages import (
     PROTOCOL_VERSION,
     Accepted,
-    AppendResult,
-    Draft,
     Fetch,
     Fetched,
     Hello,
@@ -45,6 +43,7 @@ from chat.messages import (
 )
 from chat.server.storage import STORE_FILE, Storage
 from chat.store.tables import Tables
+from chat.stored import AppendResult, Draft
 from chat.wire.frames import decode_replies, encode_frame, join_frames
 
 TEXT = "x" * 70
