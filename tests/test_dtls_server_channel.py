@@ -194,6 +194,17 @@ class TakeoverTests(SynchronousTestCase):
         self.assertEqual(client.hear(welcome), b"welcome")
         self.assertRaises(SSL.ZeroReturnError, client.hear, goodbye)
 
+    def test_warnings(self) -> None:
+        """Nor does OpenSSL get a client's alerts once it is up: it would take six warnings for an end."""
+        client, channel, _ = known(AES)
+        before = connections()
+        sealer = client.sealer()
+        for _ in range(10):
+            self.assertEqual(channel.receive_datagram(sealer.seal(b"\x01\x64", ALERT), 0.0), [])
+        self.assertTrue(channel.is_up)
+        self.assertEqual(connections(), before)  # a warning is no word of the client's
+        self.assertEqual(channel.receive_datagram(sealer.seal(b"hello"), 0.0), [b"hello"])
+
     def test_gone_at_once(self) -> None:
         """A client that has come up and goes without a word is over."""
         client, channel, _ = known(AES)
@@ -360,10 +371,9 @@ class LimitTests(SynchronousTestCase):
             for _ in range(5 * has_spoken):
                 channel.receive_datagram(genuine, 0.0)
             forged = record(APPLICATION, 1, bytes(40))[:10] + b"\x09" + bytes([0, 40]) + bytes(40)
-            for _ in range(2):
-                channel.receive_datagram(forged, 0.0)
-            self.assertTrue(channel.is_up)
             channel.receive_datagram(forged + forged, 0.0)
+            self.assertTrue(channel.is_up)
+            channel.receive_datagram(forged, 0.0)
             self.assertTrue(channel.is_over)
             (goodbye,) = [datagram for datagram, _ in door.collect(NED, 0.0)]
             self.assertRaises(SSL.ZeroReturnError, client.hear, goodbye)

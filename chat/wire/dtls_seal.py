@@ -91,9 +91,7 @@ class Sealer:
 class Opener:
     """Opens what the other end has sealed, each record once; `forged` counts those that it had not sealed."""
 
-    __slots__ = (
-        "_cipher", "_extra", "_is_gcm", "_iv", "_least", "_newest", "_sealed_at", "_seen", "forged",
-    )  # fmt: skip
+    __slots__ = ("_cipher", "_extra", "_is_gcm", "_iv", "_newest", "_sealed_at", "_seen", "forged")
 
     def __init__(self, keys: Keys) -> None:
         self.forged = 0
@@ -102,13 +100,12 @@ class Opener:
         self._is_gcm = len(keys.iv) < _NONCE
         self._extra = _NONCE - len(keys.iv) + _TAG
         self._sealed_at = _HEADER.size + self._extra - _TAG
-        self._least = _HEADER.size + self._extra
         self._newest = -1
         self._seen = 0  # bit i: that many before the newest was opened
 
     def open(self, record: bytes) -> bytes | None:
         """Give the plaintext; None: it is no whole record, forged, was there already, or is too old."""
-        if len(record) < self._least:
+        if len(record) < _HEAD.size:
             return None
         kind, version, number, length, shown = _HEAD.unpack_from(record)
         age = self._newest - number

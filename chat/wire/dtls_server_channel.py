@@ -71,8 +71,8 @@ class ServerChannel(DtlsChannel):
         if self._connection is not None:
             rest = b"".join(record for record in records if record[0] not in _OURS)
             super().receive_datagram(rest, now)
-        ours = [record for record in records if record[0] in _OURS and is_sealed(record)]
-        return [plaintext for record in ours if (plaintext := self._open(record, now))]
+        ours = (self._open(record, now) for record in records if record[0] in _OURS)
+        return [plaintext for plaintext in ours if plaintext]
 
     def send(self, plaintext: bytes, now: float) -> None:
         """Queue a plaintext of 1 to 1,163 bytes, which is one datagram; without a session it is lost.

@@ -14,7 +14,7 @@ from typing import assert_never
 GRACE_SECONDS = 2.0  # after `exit`: a late line becomes no nick, and what was said before is carried out
 DORMANT_SECONDS = 86_400.0  # in which a line from a plain address brings its silent member back
 # To come in, from the first moment and after each refusal: sshd's LoginGraceTime. Who types needs less; who
-# needs more holds 60 KiB of OpenSSL's for nothing.
+# has said nothing yet holds 70 KiB of OpenSSL's for nothing.
 ENTER_SECONDS = 120.0
 
 
