@@ -44,11 +44,12 @@ class Talker:
         self.markers: list[Lost | NotKept] = []  # where it shows that something is missing
         self._refused = 0
         self._look = look
+        self.identity = load_identity(folder / f"{nick}.pem", nick)
         self._client = ChatClient(
             the_reactor(),
             f"127.0.0.1:{port}",
             nick,
-            identity=load_identity(folder / f"{nick}.pem", nick),
+            identity=self.identity,
             known=KnownServers(folder / "known"),
             happened=self._happened,
         )
@@ -143,7 +144,7 @@ class Crowd:
         clients = {fact.entry.nick: fact.client for fact in facts}
         for talker in self.talkers:
             client = clients.get(talker.nick, b"")
-            checker.started(talker.nick)
+            checker.started(talker.nick, talker.identity.fingerprint)
             checker.wants(talker.nick, LOBBY)
             checker.once.update(talker.texts)
             for n, text in enumerate(talker.texts, 1):
