@@ -280,10 +280,12 @@ class UsageTests(SecureCase):
         return client.errors.decode().splitlines()[-1]
 
     async def test_bad_values(self) -> None:
-        """A bad port, nick, room or fingerprint names what is allowed."""
+        """A bad port, nick, room, code or fingerprint names what is allowed."""
         self.assertIn("from 1 to 65535", await self.wrong("localhost:0"))
         self.assertIn("letter or a digit", await self.wrong("localhost", "--nick=-bob"))
         self.assertIn("a-z, 0-9", await self.wrong("localhost", "--room", "My Room"))
+        for code in (" ", "x" * 33, "\udcff"):
+            self.assertIn("like abcd-efgh-jkmn", await self.wrong("localhost", "--link", code))
         self.assertIn("43 characters", await self.wrong("localhost", "--fingerprint", "SHA256:x"))
         self.assertIn("43 characters", await self.wrong("--fingerprint", "localhost"))
 

@@ -93,6 +93,7 @@ class UsageTests(PlainCase):
             "--json",
             "--follow",
             "--room=dev",
+            "--link=abcd-efgh-jkmn",
             f"--fingerprint=SHA256:{'A' * 43}",
             "--fingerprint",
         ):

@@ -57,14 +57,16 @@ def check_entry(nick: str, link: str = "") -> None:
     """Raise `RequestRejected` for a nick or code that no server can be told; the rest is for it to say."""
     hello = Hello(PROTOCOL_VERSION, bytes(CLIENT_BYTES), nick)
     _check(hello, "NICK_INVALID", "that cannot be a nick")
-    check_code(link)
+    if link:
+        check_code(link)
 
 
 def check_code(link: str) -> str:
     """Give a code without the space around it. Raises `RequestRejected` for what can be none."""
-    code = link.strip()
-    hello = Hello(PROTOCOL_VERSION, bytes(CLIENT_BYTES), "", code)
-    _check(hello, "LINK_INVALID", "that is no code: /link on your other device gives one like abcd-efgh-jkmn")
+    code, problem = link.strip(), "that is no code: /link on your other device gives one like abcd-efgh-jkmn"
+    if not code:
+        raise RequestRejected("LINK_INVALID", problem)
+    _check(Hello(PROTOCOL_VERSION, bytes(CLIENT_BYTES), "", code), "LINK_INVALID", problem)
     return code
 
 
