@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.messages import (
     LOBBY,
     Accepted,
+    Broadcast,
     Bye,
     Delivered,
     Done,
@@ -20,6 +21,7 @@ from chat.messages import (
     Ping,
     Pong,
     Rejected,
+    Reply,
     Request,
     Say,
     ShownUpTo,
@@ -29,7 +31,7 @@ from chat.wire.client_session import BYE_SECONDS, ClientSession
 from chat.wire.direct import EARLY, PINGS, SENT, Progress, Receipts
 from chat.wire.events import Appeared, Entered, Event, InRoom, NotSaid, OutOfRoom, Said
 from chat.wire.frames import decode_requests
-from chat.wire.sequence import NotKept, RoundTrip
+from chat.wire.sequence import Earlier, Lost, NotKept, RoundTrip
 from tests.session_support import CLIENT, DEV, ClientSessionTests, entry, joined
 
 LOG = "@" + "a" * 26
@@ -52,9 +54,25 @@ class DirectTests(ClientSessionTests):
         self.tell(WELCOME)
         return self.tell(log_joined(self.only(Join).id, head, seen, floor))
 
+    def tell(self, *messages: Reply | Broadcast) -> list[Event]:
+        """Let the server send messages in one datagram; what appears because of them is shown."""
+        events = super().tell(*messages)
+        for event in events:
+            if isinstance(event, Appeared):
+                self.session.show(event)
+        return events
+
     def pings(self) -> list[Ping]:
         """Give the Pings that leave now."""
         return [request for request in self.asked() if isinstance(request, Ping)]
+
+    def next_ping(self) -> Ping:
+        """Let the time pass until the next Ping leaves."""
+        pings: list[Ping] = []
+        while not pings:
+            self.wait()
+            pings = self.pings()
+        return pings[0]
 
     def pong(self, ping: Ping) -> None:
         """Answer a Ping."""
@@ -126,11 +144,23 @@ class DirectTests(ClientSessionTests):
         self.assertGreater(second.id, first.id)
         self.assertLess(self.now - begin, 1.0)
         self.pong(first)
-        later: list[Ping] = []
-        while not later:
-            self.wait()
-            later = self.pings()
-        self.assertEqual(later[0].shown, ())
+        self.assertEqual(self.next_ping().shown, ())
+
+    def test_what_has_appeared_and_is_not_shown(self) -> None:
+        """An owner that has left in the middle of what there was to tell has not seen the rest."""
+        self.begin(head=12, seen=10)
+        for event in super().tell(entry(11, room=LOG), entry(12, room=LOG))[:1]:
+            assert isinstance(event, Appeared)
+            self.session.show(event)
+        self.assertEqual(self.only(Ping).shown, (ShownUpTo(LOG, 11),))
+
+    def test_a_marker_is_shown_too(self) -> None:
+        """What is not kept any more need not be waited for; older entries and lost ones say nothing."""
+        self.begin(head=20, seen=10, floor=15)
+        self.assertEqual(self.only(Ping).shown, (ShownUpTo(LOG, 15),))
+        for other in (Lost(3, 99), Earlier(entry(98, room=LOG))):
+            self.session.show(Appeared(LOG, other))
+        self.assertEqual(self.next_ping().shown, (ShownUpTo(LOG, 15),))
 
     def test_an_acceptance_does_not_stand_for_a_pong(self) -> None:
         """Other answers say nothing of what was shown: it is told again all the same."""

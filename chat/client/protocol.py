@@ -387,6 +387,8 @@ class ChatClient:
         try:
             for event in events:
                 if self._is_open:
+                    if isinstance(event, Appeared):
+                        self._session.show(event)  # before it is: whoever is told may leave at once
                     self._call(self._happened, event)
                     if isinstance(event, Appeared) and isinstance(event.shown, Entry):
                         self._call(self._heard, event.shown)

@@ -62,7 +62,7 @@ from chat.wire.pacing import Pacer
 from chat.wire.pulse import Pulse
 from chat.wire.rooms import Rooms
 from chat.wire.roster import Roster
-from chat.wire.sequence import Lost, Requests, RoomLog, RoundTrip, Shown
+from chat.wire.sequence import Lost, NotKept, Requests, RoomLog, RoundTrip, Shown
 
 NUMBER_REUSED = "NUMBER_REUSED"  # the code of the one refusal that is no matter of the text
 HELLO_REPEAT_MOST = 1.0  # between Hellos: six of them decide whether a fresh channel carries anything
@@ -179,6 +179,14 @@ class ClientSession:
         With `age` only for those of the last so many seconds, by the server's clock.
         """
         self._rooms[room].log.scroll_back(count, now, age)
+
+    def show(self, appeared: Appeared) -> None:
+        """Take note that the owner is shown this. Of our log the server is told: it does not come again."""
+        match appeared.shown:
+            case Entry(seq=upto) | NotKept(upto):
+                self._progress.show(appeared.room, upto)
+            case _:
+                pass
 
     def leave(self, reason: str, now: float) -> None:
         """Say goodbye, three times within 0.3 s, and end. How far our log was shown goes in front of it."""
@@ -389,8 +397,6 @@ class ClientSession:
             elif isinstance(each, Lost):
                 lost = self._outbox.lost(room, each.after, each.upto)
                 events += [Offered(room, n, seq) for n, seq in lost]
-        if shown and room == self.direct:
-            self._progress.show(room, self._rooms[room].log.h)
         return events
 
     def _welcome(self, welcome: Welcome, now: float) -> list[Event]:

@@ -251,6 +251,7 @@ class Program:
         checker, name = self._world.checker, self.name
         match event:
             case Appeared():
+                self.session.show(event)
                 checker.appeared(name, event.room, event.shown)
             case Said():
                 checker.said(name, self.author, event.n, event.seq)
