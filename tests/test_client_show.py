@@ -119,6 +119,14 @@ class HappeningTests(SynchronousTestCase):
         rooms = RoomsPage(1, (RoomLine(room, 1, text),), True)
         for line in (
             show.entry_line(Entry(room, 7, 1, 0, kind, nick, False, text), "lobby"),
+            show.entry_line(Entry(f"@{room}", 7, 1, 0, kind, nick, False, text), "lobby"),
+            *show.alone_lines(nick, text, waiting=True),
+            show.delivered_line(nick, text),
+            *show.owned_lines(nick),
+            show.refusal_text("NICK_OWNED", text),
+            show.refusal_text("LINK_INVALID", text),
+            *show.answer_lines(LinkRequest(1), Done(1, text)),
+            *show.answer_lines(Release(1), Done(1, nick)),
             show.presence_line(presence, "lobby"),
             show.happening_line(OutOfRoom(room, "CODE", text), "lobby"),
             show.link_text(LinkChanged(Link.SILENT, text), Link.SILENT, room, nick),
