@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -18,6 +20,7 @@ from twisted.trial.unittest import TestCase
 
 from chat.server.storage import STORE_FILE
 from chat.stored import Fact
+from chat.wire.sequence import Lost
 from tests.chat_process import ChatProcess, is_event
 from tests.client_process import the_reactor
 from tests.loopback_support import LoopbackTestCase
@@ -169,6 +172,39 @@ class PointTests(CrashCase):
     async def test_before_the_reply(self) -> None:
         """Others show it and its author does not know; when the author says it again, it is known."""
         await self.assert_goes_on(await self.stop_at("before reply"), 1)
+
+
+class BackupTests(CrashCase):
+    """A copy of the store that was made while the server ran, and is put back."""
+
+    async def test_a_copy_put_back(self) -> None:
+        """The copy holds what was accepted before; who saw more is shown that it was lost, and goes on."""
+        server = self.launch(0)
+        crowd = Crowd(server.port, ["ann", "ben"], self.folder())
+        self.addCleanup(crowd.leave)
+        await crowd.enter()
+        ann, ben = crowd.talkers
+        ann.say("one")
+        await crowd.settled()
+        copy = self.folder() / "copy.db"
+        with closing(sqlite3.connect(self.path)) as there, closing(sqlite3.connect(copy)) as here:
+            there.backup(here)  # what sqlite3's .backup does
+        ann.say("two")
+        await crowd.settled()
+        server.stop(signal.SIGKILL)
+        for path in self.state.glob(f"{STORE_FILE}*"):
+            path.unlink()
+        copy.rename(self.path)
+        for talker in crowd.talkers:
+            talker.say(f"{talker.nick} is still here")
+        await deferToThread(self.launch, server.port)
+        await crowd.settled()
+        stored = [fact.entry.text for fact in read_store(self.path)[1]]
+        self.assertEqual(stored[0], "one")
+        self.assertEqual(set(stored[1:]), {"ann is still here", "ben is still here"})
+        for talker in (ann, ben):
+            self.assertEqual([entry.text for entry in talker.shown], ["one", "two", *stored[1:]])
+            self.assertEqual([type(marker) for marker in talker.markers], [Lost])
 
 
 def pause(seconds: float) -> Deferred[None]:
