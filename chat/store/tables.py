@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -24,6 +26,7 @@ from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat
 
 BUSY_SECONDS = 5.0  # to wait for another program that has the file locked (a backup, somebody's sqlite3)
 WAL_PAGES = 1_000  # of 4 KiB, after which SQLite copies them into the file: its own default
+CLIENTS = 8_192  # whose numbers are known without asking the file: 3 KiB each
 TRIM_AT_ONCE = 250  # entries: some 20 ms of a file with a million, in which appends wait
 LOOKED_AT = 1_000  # rooms, in one step of trimming: some 10 ms in which appends wait
 
@@ -51,6 +54,31 @@ _decode_results = msgspec.msgpack.Decoder(_Results).decode
 _encode_results = msgspec.msgpack.Encoder().encode
 
 
+class _Client(NamedTuple):
+    """A client's newest number, and what became of its newest texts."""
+
+    number: int
+    results: _Results
+
+
+class _Change:
+    """What one transaction writes: rooms and clients as they will be, and rows of entries."""
+
+    def __init__(self, at: int) -> None:
+        self.rooms: dict[str, _Room] = {}
+        self.clients: dict[bytes, _Client] = {}
+        self.entries: list[tuple[object, ...]] = []
+        self.made = 0  # of the rooms
+        self._at = at
+
+    def client_rows(self) -> list[tuple[object, ...]]:
+        """Give the rows of the clients, one each however much they said."""
+        return [
+            (client, known.number, self._at, _encode_results(known.results))
+            for client, known in self.clients.items()
+        ]
+
+
 @contextmanager
 def told_plainly(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into `StoreError`, which names the file."""
@@ -73,7 +101,7 @@ class Tables:
     ) -> None:
         self._path = path
         self._rooms: dict[str, _Room] = {}
-        self._made = 0  # rooms, in the transaction that is under way
+        self._clients: OrderedDict[bytes, _Client] = OrderedDict()  # those that spoke last
         self._to_trim: list[str] = []  # rooms that trimming has still to look at, before it begins again
         with told_plainly(path):
             # a pool's thread may be another than the one that opens: calls never overlap all the same
@@ -139,53 +167,60 @@ class Tables:
         `StoreError` if the disk takes nothing: then nothing of it was written.
         """
         with told_plainly(self._path):
-            touched: dict[str, _Room] = {}
-            self._made = 0
+            change = _Change(int(at))
+            write = self._connection.executemany
             with transaction(self._connection):
-                outcomes = [self._append(draft, last, at, touched) for draft, last in drafts]
-                self._connection.executemany(
+                outcomes = [self._append(draft, last, at, change) for draft, last in drafts]
+                write("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", change.entries)
+                write("INSERT OR REPLACE INTO clients VALUES (?, ?, ?, ?)", change.client_rows())
+                write(
                     "UPDATE rooms SET head = ?, count = ?, topic = ? WHERE id = ?",
-                    [(room.head, room.count, room.topic, room.id) for room in touched.values()],
+                    [(room.head, room.count, room.topic, room.id) for room in change.rooms.values()],
                 )
-            self._rooms |= touched
+            self._rooms |= change.rooms
+            for client, known in change.clients.items():
+                self._clients[client] = known
+                self._clients.move_to_end(client)
+            while len(self._clients) > CLIENTS:
+                self._clients.popitem(last=False)
             return outcomes
 
     def _append(
-        self, draft: Draft, last: int, at: float, touched: dict[str, _Room]
+        self, draft: Draft, last: int, at: float, change: _Change
     ) -> tuple[AppendResult | StoreError, Fact | None]:
-        results: _Results = []
+        known: _Client | None = None
         what = b""
         if draft.n:
-            number, results = self._client(draft.client)
+            known = change.clients.get(draft.client) or self._client(draft.client)
             what = _hash(draft)
-            if draft.n <= number:
-                known = next((result for result in results if result.n == draft.n), None)
-                return Repeat(0) if known is None else Repeat(known.seq, known.what == what), None
-            if number != last:
-                return Stale(number), None
-        room = touched.get(draft.room) or self._touch(draft.room, touched)
+            if draft.n <= known.number:
+                result = next((result for result in known.results if result.n == draft.n), None)
+                return Repeat(0) if result is None else Repeat(result.seq, result.what == what), None
+            if known.number != last:
+                return Stale(known.number), None
+        room = change.rooms.get(draft.room) or self._touch(draft.room, change)
         if room is None:
             return StoreError("there are too many rooms"), None
-        fact = self._write(draft, room, int(at * 1000))
-        if draft.n:
-            results = [*results, _Result(draft.n, fact.entry.seq, what)][-KEPT_RESULTS:]
-            self._connection.execute(
-                "INSERT OR REPLACE INTO clients VALUES (?, ?, ?, ?)",
-                (draft.client, draft.n, int(at), _encode_results(results)),
-            )
+        fact = self._write(draft, room, int(at * 1000), change)
+        if known is not None:
+            results = [*known.results[1 - KEPT_RESULTS :], _Result(draft.n, fact.entry.seq, what)]
+            change.clients[draft.client] = _Client(draft.n, results)
         return Appended(fact.entry.seq), fact
 
-    def _client(self, client: bytes) -> tuple[int, _Results]:
+    def _client(self, client: bytes) -> _Client:
+        known = self._clients.get(client)
+        if known is not None:
+            return known
         ask = "SELECT number, results FROM clients WHERE id = ?"
         row = self._connection.execute(ask, (client,)).fetchone()
-        return (0, []) if row is None else (row[0], _decode_results(row[1]))
+        return _Client(0, []) if row is None else _Client(row[0], _decode_results(row[1]))
 
-    def _touch(self, name: str, touched: dict[str, _Room]) -> _Room | None:
+    def _touch(self, name: str, change: _Change) -> _Room | None:
         """Give a copy of a room, to be changed in this transaction; None: it would be one too many."""
         known = self._rooms.get(name)
         if known is not None:
             room = replace(known)
-        elif len(self._rooms) + self._made >= KEPT_ROOMS:
+        elif len(self._rooms) + change.made >= KEPT_ROOMS:
             return None
         else:
             made = self._connection.execute(
@@ -193,11 +228,11 @@ class Tables:
                 (name, self.base, self.base),
             )
             room = _Room(made.lastrowid or 0, self.base, self.base, 0, "")
-            self._made += 1
-        touched[name] = room
+            change.made += 1
+        change.rooms[name] = room
         return room
 
-    def _write(self, draft: Draft, room: _Room, at: int) -> Fact:
+    def _write(self, draft: Draft, room: _Room, at: int, change: _Change) -> Fact:
         self._newest += 1  # and never back, whatever becomes of the transaction
         entry = Entry(
             room=draft.room,
@@ -209,12 +244,11 @@ class Tables:
             verified=draft.verified,
             text=draft.text,
         )
-        self._connection.execute(
-            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        change.entries.append(
             (
                 entry.seq, room.id, entry.back, at, draft.kind.value, draft.nick, draft.verified, draft.text,
                 draft.client, draft.n, draft.reader,
-            ),
+            )
         )  # fmt: skip
         room.head = entry.seq
         room.count += 1
@@ -288,7 +322,9 @@ class Tables:
         oldest = int((at - days * 86_400) * 1000)
         self._to_trim = self._to_trim or list(self._rooms)
         with told_plainly(self._path):
-            self._connection.execute("DELETE FROM clients WHERE used < ?", (int(at - client_days * 86_400),))
+            silent = int(at - client_days * 86_400)
+            if self._connection.execute("DELETE FROM clients WHERE used < ?", (silent,)).rowcount:
+                self._clients.clear()
             for name in self._to_trim[: -LOOKED_AT - 1 : -1]:
                 room = self._rooms[name]
                 excess = min(self._excess(room, entries, oldest), TRIM_AT_ONCE)
