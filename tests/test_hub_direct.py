@@ -17,12 +17,14 @@ from chat.messages import (
     Accepted,
     Bye,
     Delivered,
+    Done,
     Entry,
     Fetch,
     Hello,
     Join,
     Joined,
     Kind,
+    Link,
     Names,
     Nick,
     Ping,
@@ -34,6 +36,7 @@ from chat.messages import (
     Say,
     ShownUpTo,
     Topic,
+    Welcome,
 )
 from chat.stored import Draft, Fact, Heads, Page, Repeat, RoomHeads, Stale
 from tests.hub_support import ANN, BOB, EVE, HubTests, entry, only, refusal, say
@@ -335,6 +338,21 @@ class LinkTests(DirectTests):
         self.store(self.to("carl"))
         hello = Hello(PROTOCOL_VERSION, NEW, "carl", "aaaa-aaaa-aaaa")
         self.assertEqual(refusal(self.hub.apply(NEW, hello, self.now, OTHER)), (0, "LINK_UNREAD", 0.0))
+
+    def test_unread_of_the_person(self) -> None:
+        """What waits for the person does not keep a key out that says its code once more."""
+        (given,) = self.ask(EVE, Link(3))
+        assert isinstance(given, Send)
+        assert isinstance(given.message, Done)
+        assert isinstance(given.message.result, str)
+        self.ask(EVE, Bye())
+        self.store(self.to("eve"))
+        for client in (NEW, b"m" * 16):
+            hello = Hello(PROTOCOL_VERSION, client, "eve", given.message.result)
+            *_, welcome = self.hub.apply(client, hello, self.now, OTHER)
+            assert isinstance(welcome, Send)
+            assert isinstance(welcome.message, Welcome)
+            self.assertEqual(welcome.message.direct, LOG)
 
 
 class AgeTests(DirectTests):

@@ -236,8 +236,9 @@ class Hub:
     def _link(self, code: str, key: bytes | None, now: float) -> None:
         if key is None:
             raise no_key()
-        log = self._house.get(log_name(self._roll.owners.account(key)))
-        if log is not None and log.head > self._direct.seen(log.name, log.head):
+        is_linked = self._roll.owners.account(key) != key
+        log = self._house.get(log_name(key))
+        if not is_linked and log is not None and log.head > self._direct.seen(log.name, log.head):
             raise RequestRejected(
                 "LINK_UNREAD", "direct messages wait for this key: read them without --link"
             )
