@@ -127,9 +127,12 @@ class RunningTests(FaultTestCase, TestCase):
         self.assertEqual(fault["detail"], f"{self.path}: database is locked")
 
     async def test_a_page_that_is_broken(self) -> None:
-        """Who asks for what the page held is told so; everything else goes on."""
+        """Who asks for what the page held is told so; everything else goes on.
+
+        The texts are so long that the page is not the newest, without which no server starts.
+        """
         tables = Tables(self.path, time.time())
-        tables.append([(draft(0, text=f"old {n}."), 0) for n in range(1_000)], time.time())
+        tables.append([(draft(0, text=f"old {n}. {'x' * 200}"), 0) for n in range(1_000)], time.time())
         tables.close()
         break_page(self.path, b"old 980.")
         server = self.serve()
