@@ -26,7 +26,7 @@ class ChatProcess(JsonProcess):
 
     def joined(self) -> None:
         """Wait until it is in its room."""
-        self.find(is_event("joined"))
+        self.find(lambda record: record["event"] == "joined" and "direct" not in record)
 
     def find_entries(self, count: int, within: float = DEADLINE) -> list[Record]:
         """Wait until it has shown so many texts that were said; give them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib  # not its name `suppress`: trial takes a module attribute of that name for its own
 import itertools
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -83,7 +84,7 @@ class ClientProcess(ProcessProtocol):
 
     def joined(self) -> Deferred[None]:
         """Wait until a client with --json is in its room."""
-        return self.until(lambda: b'"joined"' in self.out)
+        return self.until(lambda: re.search(rb'"joined","room":"[^@]', self.out) is not None)
 
     def outReceived(self, data: bytes) -> None:
         """Keep it."""
