@@ -134,7 +134,8 @@ class Wire:
             self.server.turn_ended()
 
     def take(self, addr: Addr) -> list[bytes]:
-        """Give what was written to `addr` since it was last asked, in order."""
+        """Give what was written to `addr` since it was last asked, in order; this turn's end included."""
+        self.clock.advance(0)
         mine = [datagram for datagram, to in self.port.written if to == addr]
         self.port.written = [(datagram, to) for datagram, to in self.port.written if to != addr]
         return mine

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-from chat.hub.hub import Hub
-from chat.server.book import MAX_CHANNELS
+from chat.hub.hub import MAX_MEMBERS, Hub
+from chat.server.book import ENTERING
 from chat.server.port import WRITES_A_TURN
 from chat.server.protocol import Settings
 from chat.wire.visit import ENTER_SECONDS, GRACE_SECONDS
@@ -319,7 +319,7 @@ class SameAddressTests(ServerTests):
     def test_channels_are_bounded(self) -> None:
         """There are 6,000. Until one ends no other hello is answered, a plain member's neither."""
         self.enter(ann=ANN)
-        for number in range(MAX_CHANNELS - 1):
+        for number in range(MAX_MEMBERS + ENTERING - 1):
             Sealed(self.wire, (f"192.0.{number >> 8}.{number & 255}", 7))
         last = Sealed(self.wire, NED)
         for addr in (FAR, ANN):

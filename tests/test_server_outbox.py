@@ -44,7 +44,7 @@ class OutboxTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Seat them all."""
-        self.book, self.outbox = Book(), Outbox()
+        self.book, self.outbox = Book(100), Outbox()
         self.sessions = [Listening() for _ in range(10)]
         self.members = tuple(b"%d" % number for number in range(20))
         for number, member in enumerate(self.members):

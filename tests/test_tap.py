@@ -67,6 +67,15 @@ class OptionsTests(SynchronousTestCase):
                 f"--idle-timeout: {bad!r} is not a whole number from 1 to 31536000",
             )
 
+    def test_members(self) -> None:
+        """As many members as there may be are between 1 and 15,000; the error says so."""
+        self.assertEqual(parse("--max-members=15000").settings().max_members, 15_000)
+        for bad in ("0", "15001", "many"):
+            self.assertEqual(
+                self.refused(f"--max-members={bad}"),
+                f"--max-members: {bad!r} is not a whole number from 1 to 15000",
+            )
+
     def test_what_is_kept(self) -> None:
         """Of each room 1 to 1,000,000 texts are kept for 1 to 36,500 days; the error says so."""
         options = parse()

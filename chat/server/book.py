@@ -11,8 +11,8 @@ from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
 
 MAX_PEERS = 20_000  # sessions of any state, about 1 KiB each without a channel
-# The hub's 5,000 members and who is coming in: 6 KiB each, 78 until they have spoken: 460 MiB at the worst.
-MAX_CHANNELS = 6_000
+# Channels beyond those of members: who is coming in. 6 KiB each, 78 until it has spoken.
+ENTERING = 1_000
 MAX_DORMANT = 10_000  # of them those that are out but may come back within a day
 
 
@@ -60,7 +60,8 @@ def _alike(room: str, peers: list[tuple[TextSession, _Text]]) -> list[Alike[_Tex
 class Book:
     """Who is known. `peers` and `members` are there to be read; the methods change them."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_members: int) -> None:
+        self.max_channels = max_members + ENTERING
         self.peers: dict[Addr, AnyPeer] = {}
         self._channels = 0  # of the peers
         self.members: dict[bytes, AnyPeer] = {}  # those that the hub may name
@@ -73,7 +74,7 @@ class Book:
 
     def has_all_channels(self) -> bool:
         """Say whether no peer more with a channel can be known."""
-        return self._channels >= MAX_CHANNELS
+        return self._channels >= self.max_channels
 
     def add(self, peer: AnyPeer) -> None:
         """Know a peer from now on; nobody is known at its address."""

@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import assert_never
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -24,10 +24,10 @@ from twisted.python.failure import Failure
 
 from chat.errors import StoreError
 from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
-from chat.hub.hub import REPLACED, Hub
+from chat.hub.hub import MAX_MEMBERS, REPLACED, Hub
 from chat.messages import Bye, Entry, Reply, Request
 from chat.server.alarm import Alarm
-from chat.server.book import MAX_CHANNELS, MAX_PEERS, Book
+from chat.server.book import MAX_PEERS, Book
 from chat.server.doors import Doors
 from chat.server.errands import Errands, Found
 from chat.server.limits import AnswerLimit, FaultLog
@@ -54,12 +54,16 @@ BEGAN_ANEW = "began anew from the same address"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator chose. `plain` is trusted, all or off; `idle_timeout` is in seconds."""
+    """What the operator chose. `plain` is trusted, all or off; `idle_timeout` is in seconds.
+
+    `max_members` is what the hub takes, too.
+    """
 
     plain: str = "trusted"
     echo: bool = True
     log_text: bool = True
     idle_timeout: float = IDLE_SECONDS
+    max_members: int = MAX_MEMBERS
 
 
 class Chore(Enum):
@@ -104,13 +108,16 @@ class ChatServer(DatagramProtocol):
         self._talk = TalkLog(with_text=settings.log_text)
         self._doors = Doors(settings.plain, settings.idle_timeout, listener, self._faults, random)
         self._answers = AnswerLimit()
-        self._book = Book()
+        self._book = Book(settings.max_members)
         self._outbox = Outbox()
         self._wheel: Wheel[AnyPeer | Chore] = Wheel(SLOT_SECONDS)
         self._alarm = Alarm(clock, now, self._wake)
         self._errands = Errands(hub, store, self._faults, clock, self._store_answered)
         self._lodgings = Lodgings(self._book, self._doors, settings.idle_timeout, wall)
         self._busy = False
+        self._flushing: IDelayedCall | None = (
+            None  # when there is something to send that no datagram asked for
+        )
         self._closed = False
 
     # --- called by Twisted and by the port
@@ -149,6 +156,8 @@ class ChatServer(DatagramProtocol):
         """Send nothing more: the port is closed, whatever a store still answers."""
         self._closed = True
         self._alarm.stop()
+        if self._flushing is not None and self._flushing.active():
+            self._flushing.cancel()
 
     def shut_down(self) -> Deferred[None]:
         """Tell everybody that the server goes, stop the timer and close the store."""
@@ -217,7 +226,7 @@ class ChatServer(DatagramProtocol):
         """
         known = self._book.peers.get(addr)
         if not isinstance(known, ProvenPeer) and self._book.has_all_channels():
-            self._faults.note("a handshake", addr, f"ignored: there are {MAX_CHANNELS} already")
+            self._faults.note("a handshake", addr, f"ignored: there are {self._book.max_channels} already")
             return
         peer, answers = self._doors.knock(datagram, addr, now)
         for answer, to in answers:
@@ -322,9 +331,11 @@ class ChatServer(DatagramProtocol):
             self._busy = False
 
     def _store_answered(self) -> None:
+        """Take answers of the store that come by themselves, and send once for all that come together."""
         if not self._busy:
             self._advance([], self._now())
-            self._flush()
+            if self._flushing is None:
+                self._flushing = self._clock.callLater(0, self._flush)
 
     def _perform(self, effect: Effect, now: float) -> None:
         match effect:
@@ -404,6 +415,10 @@ class ChatServer(DatagramProtocol):
 
     def _flush(self) -> None:
         """Send what this turn has called for, and be woken when something is next due."""
+        if self._flushing is not None:
+            if self._flushing.active():
+                self._flushing.cancel()
+            self._flushing = None
         try:
             self._write_outbox()
             self._errands.remember(self._hub.memos_to_keep() | self._lodgings.memos_to_keep())

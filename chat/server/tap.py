@@ -29,7 +29,7 @@ from twisted.python.util import runAsEffectiveUser
 
 from chat import __version__
 from chat.errors import StoreError
-from chat.hub.hub import Hub
+from chat.hub.hub import MAX_MEMBERS, Hub
 from chat.identity import Identity, IdentityError, load_identity, show_fingerprint, state_directory
 from chat.messages import TEXT_BYTES
 from chat.safety import clean_text
@@ -41,6 +41,7 @@ from chat.store.sqlite import KEEP_DAYS, KEEP_ENTRIES
 from chat.wire.dtls import DtlsListener
 
 PORT = 6789
+MOST_MEMBERS = 15_000  # of 20,000 addresses that are known at a time
 MOTD_FILE_BYTES = 8_192
 MOTD_LINES = 32  # each is a datagram to everybody who comes in, or asks for it
 PLAIN = ("trusted", "all", "off")
@@ -70,6 +71,7 @@ class Options(UsageOptions):
         ],
         ["keep-entries", None, f"{KEEP_ENTRIES}", "texts of each room that are kept on disk"],
         ["keep-days", None, f"{KEEP_DAYS:.0f}", "days for which a text is kept on disk"],
+        ["max-members", None, f"{MAX_MEMBERS}", "members at one time; one more is refused"],
         ["motd", None, "", "file with the message of the day"],
         ["idle-timeout", None, f"{IDLE_SECONDS:.0f}", "seconds after which a silent plain member has left"],
         ["log-level", "l", "info", f"least level that is logged: {', '.join(LEVELS)}"],
@@ -94,6 +96,7 @@ class Options(UsageOptions):
         """Check every value; a wrong one is a usage error that says what is allowed."""
         self["port"] = self._number("port", 0, 65_535)
         self["idle-timeout"] = self._number("idle-timeout", 1, 31_536_000)
+        self["max-members"] = self._number("max-members", 1, MOST_MEMBERS)
         self._one_of("plain", PLAIN)
         self._one_of("log-level", LEVELS)
         self._one_of("log-format", FORMATS)
@@ -115,6 +118,7 @@ class Options(UsageOptions):
             echo=not self["no-echo"],
             log_text=not self["no-log-text"],
             idle_timeout=float(self["idle-timeout"]),
+            max_members=self["max-members"],
         )
 
     def identity(self) -> Identity:
@@ -255,7 +259,7 @@ class ChatService(Service):
         options = self._options
         self._storage = self._open_storage(reactor)
         self._server = ChatServer(
-            Hub(options["motd"]),
+            Hub(options["motd"], options["max-members"]),
             self._storage.store,
             options.settings(),
             IReactorTime(reactor),
