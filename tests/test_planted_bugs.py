@@ -299,9 +299,9 @@ class PlantedBugs(SynchronousTestCase):
 
             return to_all
 
-        def keep(tell: Callable[[Any, Any, Any, Any, float], None]) -> Any:
-            def and_keep(self: Any, crowd: Any, message: Any, silent: Any, now: float) -> None:
-                tell(self, crowd, message, silent, now)
+        def keep(tell: Callable[[Any, Any, Any, Any], None]) -> Any:
+            def and_keep(self: Any, crowd: Any, message: Any, silent: Any) -> None:
+                tell(self, crowd, message, silent)
                 if isinstance(message, Entry):
                     for line_end, _, peers in crowd.plain:
                         last[message.room] = render(message) + line_end, peers[0]
