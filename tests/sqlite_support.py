@@ -47,6 +47,13 @@ class SqliteTestCase(SynchronousTestCase):
         self.now = START
         self.later: list[Callable[[], None]] = []
 
+    def turn(self) -> None:
+        """Let a turn of the reactor begin: what was left for later is done, and what that leaves is not."""
+        later = self.later[:]
+        self.later.clear()
+        for call in later:
+            call()
+
     def open(self, **keep: Any) -> SqliteStore:
         """Open a store that does everything at once."""
         return SqliteStore(

@@ -144,9 +144,10 @@ class StorageTests(TestCase):
         before = threading.active_count()
         storage = Storage(path, 2, 1, the_reactor())
         self.assertEqual(threading.active_count(), before)
-        for n in range(1, 5):
-            self.assertIsInstance(self.successResultOf(storage.store.append(draft(n), n - 1)), Appended)
         storage.start()
+        for n in range(1, 5):
+            appended = yield storage.store.append(draft(n), n - 1)
+            self.assertIsInstance(appended, Appended)
         page = yield storage.store.read(LOBBY, 0, None, 9)
         while len(page.entries) > 2:  # it is tidied up soon
             page = yield storage.store.read(LOBBY, 0, None, 9)

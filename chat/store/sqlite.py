@@ -85,7 +85,9 @@ class SqliteStore:
             return fail(StoreError(f"{WAITING} texts wait for the disk"))
         answer: Deferred[AppendResult] = Deferred()
         self._waiting.append((draft, last, answer))
-        self._write()
+        if not self._is_writing:  # what else this turn brings goes into the same commit
+            self._is_writing = True
+            self._later(self._write)
         return answer
 
     def read(self, room: str, after: int | None, before: int | None, limit: int) -> Deferred[Page]:
@@ -150,9 +152,10 @@ class SqliteStore:
         return None
 
     def _write(self) -> None:
-        if self._is_writing or not self._waiting:
+        self._is_writing = bool(self._waiting)
+        if not self._waiting:
+            self._close_if_done()
             return
-        self._is_writing = True
         batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
         drafts = [(draft, last) for draft, last, _ in batch]
         answers = [answer for _, _, answer in batch]
@@ -174,7 +177,6 @@ class SqliteStore:
         self._go_on()
 
     def _go_on(self) -> None:
-        self._is_writing = False
         self._write()
         if not self._is_telling:
             self._tell()
@@ -198,7 +200,8 @@ class SqliteStore:
             self._close_if_done()
 
     def _close_if_done(self) -> None:
-        if self._closing is None or self._closing.called or self._is_writing or self._is_telling:
+        is_idle = not (self._is_writing or self._is_telling or self._written)
+        if self._closing is None or self._closing.called or not is_idle:
             return
         closing = self._writer(self._tables.close).addCallback(lambda _: self._reader(self._view.close))
         closing.addBoth(self._closed)
