@@ -73,7 +73,8 @@ class ThreeDoorsTests(LoopbackTestCase):
 
     def test_leaving_by_exit(self) -> None:
         """Whoever says exit has left for all others; s_client and udpchat end."""
-        nat, sal, uma = self.nat(), self.sal(), self.uma()
+        home = self.folder()
+        nat, sal, uma = self.nat(), self.sal(), self.uma(home)
         sal.types("exit\n")
         nat.sees("sal has left the chat\n")
         uma.find(is_event("presence", nick="sal", change="left"))
@@ -81,7 +82,7 @@ class ThreeDoorsTests(LoopbackTestCase):
         uma.type("exit")
         nat.sees("uma has left the chat\n")
         self.assertEqual(uma.ended(), 0)
-        uma = self.uma()
+        uma = self.uma(home)
         nat.types("exit\n")
         uma.find(is_event("presence", nick="nat", change="left"))
 
