@@ -269,12 +269,12 @@ class HandshakeTests(TestCase):
         proxy = ProxyProcess(server.port, STORM)
         self.addCleanup(proxy.stop)
         known = KnownServers(Path(folder.name, "known"))
-        identity = load_identity(Path(folder.name, "identity.pem"), "client")
         seconds: list[float] = []
         places = DeferredSemaphore(AT_ONCE)
 
         async def visit(number: int) -> None:
             place = f"127.0.0.1:{proxy.port}"
+            identity = load_identity(Path(folder.name, f"{number}.pem"), "client")
             client = ChatClient(the_reactor(), place, f"c{number}", identity=identity, known=known)
             begun = time.monotonic()
             await client.connect()
