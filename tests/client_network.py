@@ -26,7 +26,8 @@ from chat.client.protocol import ChatClient
 from chat.hub.hub import Hub
 from chat.identity import Identity, KnownServers
 from chat.messages import Entry
-from chat.server.protocol import ChatServer, Settings
+from chat.server.protocol import ChatServer
+from chat.server.settings import Settings
 from chat.store.memory import MemoryStore
 from chat.wire.dtls import Addr, DtlsListener
 from chat.wire.dtls_server_channel import ServerChannel

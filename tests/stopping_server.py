@@ -27,7 +27,8 @@ from chat.hub.hub import Hub
 from chat.identity import load_identity
 from chat.server.peer import Addr, Peer
 from chat.server.port import UdpPort
-from chat.server.protocol import ChatServer, Settings
+from chat.server.protocol import ChatServer
+from chat.server.settings import Settings
 from chat.server.storage import STORE_FILE, Worker
 from chat.server.tap import KEY_FILE
 from chat.store.sqlite import SqliteStore

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.hub import Hub
 from chat.messages import LOBBY, PROTOCOL_VERSION, Broadcast, Entry, Hello, Join, Kind, Reply, Request, Say
-from chat.server.protocol import ChatServer, Settings
+from chat.server.protocol import ChatServer
+from chat.server.settings import Settings
 from chat.store.memory import MemoryStore
 from chat.stored import AppendResult, Draft, Page
 from chat.wire.frames import decode_replies, encode_frame, pack
@@ -217,7 +218,8 @@ class Sealed(Caller):
             self.send_raw(line)
 
     def take(self) -> list[bytes]:
-        """Give the lines that have come since this was last asked."""
+        """Give the records that have come since this was last asked, and what the server held back."""
+        self._wire.clock.advance(PACE)
         return self.take_raw()
 
 

@@ -20,7 +20,8 @@ from chat.hub.hub import Hub
 from chat.identity import KnownServers
 from chat.messages import Entry
 from chat.server.port import UdpPort
-from chat.server.protocol import ChatServer, Settings
+from chat.server.protocol import ChatServer
+from chat.server.settings import Settings
 from chat.store.memory import MemoryStore
 from chat.wire.dtls import DtlsListener
 from tests.client_network import identity

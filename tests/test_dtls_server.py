@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chat.messages import Entry
 from chat.server.book import MAX_PEERS
-from chat.server.protocol import Settings
+from chat.server.settings import Settings
 from chat.wire.dtls import Addr, DtlsListener
 from chat.wire.dtls_channel import ATTEMPT_SECONDS, make_context
 from chat.wire.dtls_client import DtlsClient
@@ -97,7 +97,7 @@ class TalkTests(DtlsServerTests):
         nat.say("two")
         ned.say(b"three\n")
         self.assertEqual(self.wire.take(ANN), [b"ann: one", b"nat: two", b"ned: three"])
-        self.assertEqual(ned.take(), [b"ann: one\n", b"nat: two\n", b"ned: three\n"])
+        self.assertEqual(b"".join(ned.take()), b"ann: one\nnat: two\nned: three\n")
         told = nat.take_all()
         self.assertEqual(texts(told), ["one", "two", "three"])
         self.assertEqual([entry.verified for entry in only(Entry, told)], [False, True, False])

@@ -20,7 +20,7 @@ from chat.messages import (
     Rejected,
     Welcome,
 )
-from chat.server.protocol import Settings
+from chat.server.settings import Settings
 from chat.wire.server_session import SILENT_SECONDS
 from chat.wire.visit import ENTER_SECONDS
 from tests.stub_channel import ALERT, GOODBYE, StubChannel, open_sealed

@@ -8,7 +8,7 @@ import os
 from chat.hub.hub import MAX_MEMBERS, Hub
 from chat.server.book import ENTERING
 from chat.server.port import WRITES_A_TURN
-from chat.server.protocol import Settings
+from chat.server.settings import Settings
 from chat.wire.visit import ENTER_SECONDS, GRACE_SECONDS
 from tests.stub_channel import ALERT, GOODBYE, StubChannel, open_sealed
 from tests.support import ANN, BOB, EVE, NAT, NED, Native, Sealed, ServerTests, SlowStore, Wire, texts
@@ -31,7 +31,7 @@ class TalkTests(ServerTests):
         self.wire.send(ANN, b"hello")
         nat.say("welcome")
         lines = [b"ned: hi", b"ann: hello", b"nat: welcome"]
-        self.assertEqual(ned.take(), [line + b"\n" for line in lines])
+        self.assertEqual(b"".join(ned.take()), b"".join(line + b"\n" for line in lines))
         self.assertEqual(self.wire.take(ANN)[-3:], lines)
         self.assertEqual(texts(nat.take_all()), ["hi", "hello", "welcome"])
 

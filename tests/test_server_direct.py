@@ -8,7 +8,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 
 from chat.hub.owners import log_name
 from chat.messages import Bye, Entry, Join, is_direct
-from chat.server.protocol import Settings
+from chat.server.settings import Settings
 from chat.wire.lines import NICK_TAKEN
 from tests.support import (
     ANN,

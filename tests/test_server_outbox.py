@@ -84,7 +84,7 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.tell_text(self.book.crowd(LOBBY, self.members), HI, self.book.members[self.members[0]])
         self.assertEqual([len(part) for part in self.outbox.take()], [10, 10])
         told = {}
-        while (sealed := self.outbox.next_proven()) is not None:
+        for sealed in self.outbox.take_crowd(0.0):
             sealed.pass_on(0.0)
             (datagram,) = sealed.channel.datagrams_to_send(0.0)
             opened = open_sealed(datagram)

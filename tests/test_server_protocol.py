@@ -7,7 +7,7 @@ from chat.hub.hub import Hub
 from chat.messages import Bye, Request
 from chat.server.book import MAX_DORMANT
 from chat.server.port import WRITES_A_TURN
-from chat.server.protocol import Settings
+from chat.server.settings import Settings
 from tests.support import ANN, BOB, EVE, ServerTests, Wire
 
 STRANGER = ("8.8.8.8", 53)

@@ -15,7 +15,7 @@ from chat.messages import Presence
 from chat.server.lodgings import REFRESH, STEP_SECONDS
 from chat.server.memory import FINISH_SECONDS
 from chat.server.peer import Addr
-from chat.server.protocol import IDLE_SECONDS, Settings
+from chat.server.settings import IDLE_SECONDS, Settings
 from chat.store.memory import MemoryStore
 from chat.wire.lines import GOING_DOWN, NICK_TAKEN
 from tests.support import ANN, BOB, EVE, NAT, START, Native, Sealed, SlowStore, Wire, only, texts

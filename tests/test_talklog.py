@@ -8,7 +8,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.messages import Bye, Change, Entry, Kind, Presence
-from chat.server.protocol import Settings
+from chat.server.settings import Settings
 from chat.server.talklog import TalkLog
 from tests.support import Native, Wire
 

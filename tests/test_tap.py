@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat import __version__
 from chat.identity import load_identity, show_fingerprint
 from chat.server.logs import FORMATS, LEVELS
-from chat.server.protocol import IDLE_SECONDS, Settings
+from chat.server.settings import IDLE_SECONDS, Settings
 from chat.server.storage import STORE_FILE
 from chat.server.tap import KEY_FILE, MOTD_FILE_BYTES, PLAIN, PORT, Options, makeService
 from tests.identity_support import set_variables

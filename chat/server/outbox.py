@@ -1,8 +1,9 @@
 """What one turn has to send: rendered and encoded once for everybody, in the order in which it came up.
 
-A plain peer's lines stand here as datagrams, in their place among what others are told. A sealed peer's are
-in its channel already, and a native peer's frames wait in its session, which packs them when they may leave;
-of both here stands only that they have some.
+A plain peer's lines stand here as datagrams, in their place among what others are told. A sealed peer's wait
+at the peer, and a native peer's frames in its session; of both here stands only that they have some. What a
+room is told leaves for all of these together, at most every 20 ms: what came meanwhile shares datagrams, and
+one timer serves them all. What is an answer to one of them does not wait, and takes along what does.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from collections.abc import Iterable, Mapping
 from chat.messages import Broadcast, Entry, is_direct
 from chat.server.book import Crowd
 from chat.server.peer import AnyPeer, Peer, ProvenPeer
+from chat.server.port import WRITES_A_TURN
 from chat.wire.frames import encode_frame
 from chat.wire.lines import mark, render
+from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import ServerSession
 from chat.wire.tails import Tails
 
@@ -29,6 +32,8 @@ class Outbox:
         self._datagrams: list[bytes] = []
         self._peers: list[Peer] = []  # whom each of them goes to
         self._proven: dict[ProvenPeer, None] = {}
+        self._crowded: dict[ProvenPeer, None] = {}  # who was told what all of a room are told
+        self._crowd_at = 0.0  # from when on that may leave
         self._tails = Tails()
 
     def put(self, datagrams: Iterable[bytes], peer: Peer) -> None:
@@ -63,7 +68,7 @@ class Outbox:
             for peer in proven:
                 if peer is not silent:
                     peer.lines.append(plaintext)
-                    self._proven[peer] = None
+                    self._crowded[peer] = None
             self.queued += len(proven)
 
     def tell_native(self, crowd: Crowd, message: Broadcast, now: float) -> None:
@@ -73,7 +78,7 @@ class Outbox:
         frame = encode_frame(message)
         for session in crowd.sessions:
             session.send_frame(frame, now)
-        self._proven.update(crowd.native)
+        self._crowded.update(crowd.native)
         self.queued += len(crowd.native)
         if isinstance(message, Entry):
             self._tails.entry(message.room, frame, crowd.members, now)
@@ -91,11 +96,30 @@ class Outbox:
                     continue
                 if not only_recent_fetchers or peer.session.has_fetched(now):
                     peer.session.send_frame(frame, now)
-                    self._proven[peer] = None
+                    self._crowded[peer] = None
 
     def next_proven(self) -> ProvenPeer | None:
         """Give one of the peers to look after, and forget it; None: there is none."""
-        return self._proven.popitem()[0] if self._proven else None
+        if not self._proven:
+            return None
+        peer = self._proven.popitem()[0]
+        self._crowded.pop(peer, None)
+        return peer
+
+    def next_crowd(self) -> float | None:
+        """Give the time at which `take_crowd` has somebody."""
+        return self._crowd_at if self._crowded else None
+
+    def take_crowd(self, now: float) -> Iterable[ProvenPeer]:
+        """Give those who have something to send of what rooms were told, and forget them.
+
+        If it is time, or if that has become much: it shall be written before the turn goes on.
+        """
+        if not self._crowded or (now < self._crowd_at and self.queued < WRITES_A_TURN):
+            return ()
+        self._crowd_at = now + COALESCE_SECONDS
+        crowded, self._crowded = self._crowded, {}
+        return crowded
 
     def take(self) -> tuple[list[bytes], list[Peer]]:
         """Give the datagrams in their order and, at the same places, whom they go to; and forget them."""

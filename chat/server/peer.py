@@ -145,6 +145,11 @@ class ProvenPeer(Peer):
         for plaintext in plaintexts:
             self.channel.send(plaintext, now)
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether the session keeps frames for a moment: it has sent some just now."""
+        return isinstance(self.session, ServerSession) and self.session.holds_back
+
     def next_timeout(self) -> float | None:
         """Give the time at which session or channel want something; None: the session is at its end."""
         when = self.until if self.session is None else self.session.next_timeout()

@@ -11,7 +11,6 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import assert_never
 
@@ -24,7 +23,7 @@ from twisted.python.failure import Failure
 
 from chat.errors import StoreError
 from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
-from chat.hub.hub import MAX_MEMBERS, REPLACED, Hub
+from chat.hub.hub import REPLACED, Hub
 from chat.messages import Bye, Entry, Reply, Request
 from chat.server.alarm import Alarm
 from chat.server.book import MAX_PEERS, Book
@@ -36,6 +35,7 @@ from chat.server.outbox import Outbox
 from chat.server.peer import Addr, AnyPeer, Listener, Peer, PlainPeer, ProvenPeer
 from chat.server.port import WRITES_A_TURN, UdpPort
 from chat.server.reach import is_out_of_reach
+from chat.server.settings import Settings
 from chat.server.talklog import TalkLog
 from chat.server.wheel import Wheel
 from chat.store.interface import Store
@@ -44,26 +44,11 @@ from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
 from chat.wire.visit import State
 
-IDLE_SECONDS = 1_800.0  # nc says nothing when it ends: after half an hour a silent peer is taken for gone
 SLOT_SECONDS = 0.01  # how late a time-out may be: half of what sessions hold frames back for
 EXPIRE_SECONDS = 1.0  # between two looks at who has gone silent, which is a matter of minutes
 LAST_WORDS_SECONDS = 0.05  # for what sessions hold back when the server goes: more than 20 ms and a slot
 RETURNS_A_SECOND = 300.0  # of native members after a restart: a handshake takes 1.4 ms, so 42 % of a core
 BEGAN_ANEW = "began anew from the same address"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the operator chose. `plain` is trusted, all or off; `idle_timeout` is in seconds.
-
-    `max_members` is what the hub takes, too.
-    """
-
-    plain: str = "trusted"
-    echo: bool = True
-    log_text: bool = True
-    idle_timeout: float = IDLE_SECONDS
-    max_members: int = MAX_MEMBERS
 
 
 class Chore(Enum):
@@ -280,6 +265,15 @@ class ChatServer(DatagramProtocol):
         elif when is not None:
             self._wheel.schedule(peer, when)
 
+    def _pass_on(self, peer: ProvenPeer, now: float) -> None:
+        """Queue what a peer was told with its room. Its timers stay as they are: this is the way of most."""
+        if self._book.peers.get(peer.addr) is not peer:
+            return
+        peer.pass_on(now)
+        self._outbox.put(peer.channel.datagrams_to_send(now), peer)
+        if peer.channel.is_over or peer.holds_back:
+            self._look_after_channel(peer, now)
+
     def _lose(self, peer: AnyPeer, reason: str, now: float) -> None:
         """Know a peer no more. Who spoke text leaves with it; a native member may come back on another."""
         self._forget(peer)
@@ -373,11 +367,14 @@ class ChatServer(DatagramProtocol):
     # --- what waits for its time
 
     def _set_alarm(self) -> None:
-        tail = self._outbox.next_tail()
+        tail, crowd = self._outbox.next_tail(), self._outbox.next_crowd()
         if tail is not None:
             self._wheel.schedule(Chore.TAILS, tail)
+        when = self._wheel.next_timeout()
+        if crowd is not None:  # a slot of the wheel would be half of what it waits
+            when = crowd if when is None else min(when, crowd)
         if not self._closed:
-            self._alarm.set(self._wheel.next_timeout())
+            self._alarm.set(when)
 
     def _wake(self) -> None:
         now = self._now()
@@ -431,6 +428,8 @@ class ChatServer(DatagramProtocol):
             now = self._now()
             while (proven := self._outbox.next_proven()) is not None:
                 self._look_after_channel(proven, now)
+            for told in self._outbox.take_crowd(now):
+                self._pass_on(told, now)
             datagrams, peers = self._outbox.take()
             if not datagrams:
                 break

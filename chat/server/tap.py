@@ -35,7 +35,8 @@ from chat.messages import TEXT_BYTES
 from chat.safety import clean_text
 from chat.server.logs import FORMATS, LEVELS, observer, twistd_observer
 from chat.server.port import UdpPort
-from chat.server.protocol import IDLE_SECONDS, ChatServer, Settings
+from chat.server.protocol import ChatServer
+from chat.server.settings import IDLE_SECONDS, Settings
 from chat.server.storage import MEMORY, SQLITE, STORE_FILE, Storage
 from chat.store.sqlite import KEEP_DAYS, KEEP_ENTRIES
 from chat.wire.dtls import DtlsListener

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 from twisted.internet.interfaces import IReactorTime
 
 from chat.server.peer import Addr, ControlMessage, Peer, PlainPeer
-from chat.server.protocol import ChatServer, Settings
+from chat.server.protocol import ChatServer
+from chat.server.settings import Settings
 from tests.checker import PlainReader
 from tests.simulation.clock import MachineClock
 from tests.simulation.network import NATIVE_FIRST, SERVER
