@@ -30,7 +30,6 @@ SCRIPTS = (
     CREATE TABLE clients (
         id BLOB PRIMARY KEY, number INTEGER NOT NULL, used INTEGER NOT NULL, results BLOB NOT NULL
     ) WITHOUT ROWID;
-    CREATE INDEX clients_by_use ON clients (used);
     CREATE TABLE memos (key TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
     """,
 )

@@ -26,6 +26,7 @@ from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat
 
 BUSY_SECONDS = 5.0  # to wait for another program that has the file locked (a backup, somebody's sqlite3)
 WAL_PAGES = 1_000  # of 4 KiB, after which SQLite copies them into the file: its own default
+SWEEP_SECONDS = 3_600.0  # between two looks at all clients: an index would be written with every text
 CLIENTS = 8_192  # whose numbers are known without asking the file: 3 KiB each
 TRIM_AT_ONCE = 250  # entries: some 20 ms of a file with a million, in which appends wait
 LOOKED_AT = 1_000  # rooms, in one step of trimming: some 10 ms in which appends wait
@@ -102,6 +103,7 @@ class Tables:
         self._path = path
         self._rooms: dict[str, _Room] = {}
         self._clients: OrderedDict[bytes, _Client] = OrderedDict()  # those that spoke last
+        self._swept_at = float("-inf")  # when clients were last looked through
         self._to_trim: list[str] = []  # rooms that trimming has still to look at, before it begins again
         with told_plainly(path):
             # a pool's thread may be another than the one that opens: calls never overlap all the same
@@ -322,9 +324,11 @@ class Tables:
         oldest = int((at - days * 86_400) * 1000)
         self._to_trim = self._to_trim or list(self._rooms)
         with told_plainly(self._path):
-            silent = int(at - client_days * 86_400)
-            if self._connection.execute("DELETE FROM clients WHERE used < ?", (silent,)).rowcount:
-                self._clients.clear()
+            if at >= self._swept_at + SWEEP_SECONDS:
+                self._swept_at = at
+                silent = int(at - client_days * 86_400)
+                if self._connection.execute("DELETE FROM clients WHERE used < ?", (silent,)).rowcount:
+                    self._clients.clear()
             for name in self._to_trim[: -LOOKED_AT - 1 : -1]:
                 room = self._rooms[name]
                 excess = min(self._excess(room, entries, oldest), TRIM_AT_ONCE)
