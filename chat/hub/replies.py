@@ -31,7 +31,7 @@ def store_failed(request_id: int) -> Rejected:
 
 def no_such_nick(nick: str) -> RequestRejected:
     """Give the refusal of a text to somebody whom there is not."""
-    return RequestRejected("NO_SUCH_NICK", f"there is no {nick}, or {nick} is away and owns no nick")
+    return RequestRejected("NO_SUCH_NICK", f"nobody here is called {nick}, and nobody owns that nick")
 
 
 def repeated(request_id: int, n: int, result: Repeat, *, waiting: bool) -> Accepted | Rejected:

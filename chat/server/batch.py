@@ -74,7 +74,7 @@ class Batch:
         """
         count = len(datagrams)
         content = b"".join(datagrams)  # stays where it is until this returns
-        sizes = [len(datagram) for datagram in datagrams]
+        sizes = list(map(len, datagrams))
         begin = ctypes.cast(ctypes.c_char_p(content), ctypes.c_void_p).value or 0
         self._vectors[0 : 2 * count : 2] = array("Q", accumulate(sizes[:-1], initial=begin))
         self._vectors[1 : 2 * count : 2] = array("Q", sizes)

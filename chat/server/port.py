@@ -12,6 +12,7 @@ import struct
 import sys
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.udp import Port
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IDelayedCall
 
+_source_of, _name_of = attrgetter("source"), attrgetter("name")  # for loops over all of a room
 WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104
 DATAGRAMS_A_TURN = 64  # about 3 ms of work between two looks at the timers
 # After a turn that wrote much the port rests before it reads again, 0.1 ms for each datagram written: what
@@ -62,6 +64,7 @@ class UdpPort(Port):
         self._written = 0  # datagrams since the last rest
         self._waking: IDelayedCall | None = None
         self._held = False
+        self._has_ill = False  # a write has failed at some time: somebody's failure may have to be ended
         self._batch: Batch | None = None  # of the socket, where the system has such a call
 
     # --- called by Twisted
@@ -152,20 +155,27 @@ class UdpPort(Port):
         failed: list[tuple[Peer, OSError]] = []
         if self._batch is None or len(peers) < BATCH_LEAST:
             self._send_singly(zip(datagrams, peers, strict=True), failed)
-        elif any(peer.source for peer in peers):
+        elif any(map(_source_of, peers)):
             pairs = list(zip(datagrams, peers, strict=True))
             self._send_singly([pair for pair in pairs if pair[1].source], failed)
             plain = [pair for pair in pairs if not pair[1].source]
             self._send_together(self._batch, [pair[0] for pair in plain], [pair[1] for pair in plain], failed)
         else:
             self._send_together(self._batch, datagrams, peers, failed)
+        if failed or self._has_ill:
+            self._note_failures(peers, failed, now)
+        return failed
+
+    def _note_failures(
+        self, peers: Iterable[Peer], failed: Iterable[tuple[Peer, OSError]], now: float
+    ) -> None:
+        """Keep since when each peer cannot be written to: a write that succeeds ends that."""
+        self._has_ill = True
         ill = {peer: peer.failing_since for peer, _ in failed}
         for peer in peers:
-            if peer.failing_since is not None:
-                peer.failing_since = None
+            peer.failing_since = None
         for peer, since in ill.items():
             peer.failing_since = now if since is None else since
-        return failed
 
     def _send_singly(self, pairs: Iterable[tuple[bytes, Peer]], failed: list[tuple[Peer, OSError]]) -> None:
         """Write by the socket's own `sendto`: Twisted's `write` checks every address again (3 us)."""
@@ -187,7 +197,9 @@ class UdpPort(Port):
     ) -> None:
         for begin in range(0, len(peers), BATCH_MOST):
             some = peers[begin : begin + BATCH_MOST]
-            names = [peer.name or _name(peer) for peer in some]
+            names = list(map(_name_of, some))
+            if not all(names):
+                names = [peer.name or _name(peer) for peer in some]
             for place, error in batch.send(datagrams[begin : begin + BATCH_MOST], names):
                 failed.append((some[place], error))
 

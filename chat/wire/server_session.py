@@ -46,7 +46,7 @@ FETCHED_SECONDS = 60.0  # after a Fetch its client counts as one that loses data
 # What is read or sent again for every repeat is paid with tokens: one for each question, for each reply that
 # is repeated, and for each entry sent.
 READ_RATE = 1_000.0  # a second: at 128 bytes an entry what a megabit carries
-READ_BURST = 1_024.0  # four whole answers, so that coming back after a break does not wait
+READ_BURST = 12_000.0  # a room as a server keeps it, so that coming back after a break does not wait
 ROOMS_PRICE = 64.0  # tokens: a page of 10,000 rooms takes 11 ms to find, and names take 60 us
 
 
