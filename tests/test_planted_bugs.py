@@ -138,7 +138,7 @@ class PlantedBugs(SynchronousTestCase):
         self.patch(owner, name, make(getattr(owner, name)))
 
     def test_requests_are_not_deduped(self) -> None:
-        """A session that carries a repeated request out again makes one topic of two."""
+        """A session that carries a repeated request out again makes two topics of one, or parts once more."""
 
         def make(receive: Callable[[Any, bytes, float], list[Request]]) -> Any:
             def all_of_them(self: Any, datagram: bytes, now: float) -> list[Request]:
@@ -154,7 +154,7 @@ class PlantedBugs(SynchronousTestCase):
 
         self.wrap(ServerSession, "receive_datagram", make)
         found = self.hunt(scenario=with_faults("loss", "late", pause=0.7, natives=4))
-        self.assertIn("N2", found)
+        self.assertRegex(found, "N2|N8")
 
     def test_reply_before_commit(self) -> None:
         """Who is told before the store has answered may be told what is not so."""
