@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RemoteProtocolError
 from chat.messages import (
-    FETCH_LIMIT,
     IN_FLIGHT,
     Accepted,
-    Broadcast,
     Bye,
     Done,
-    Entry,
-    Fetch,
     Fetched,
     Hello,
     Join,
-    Joined,
     Kind,
     Link,
     Motd,
@@ -36,73 +30,29 @@ from chat.messages import (
     Rooms,
     Say,
     Topic,
-    Welcome,
 )
-from chat.wire.frames import MAX_PLAINTEXT, decode_replies, encode_frame, join_frames
+from chat.wire.frames import encode_frame
 from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import (
     FETCHED_SECONDS,
     NEXT,
-    READ_BURST,
-    READ_RATE,
     REPLIES_KEPT,
-    ROOMS_PRICE,
     SILENT_SECONDS,
     ServerSession,
     State,
 )
-
-CLIENT, OTHER = b"c" * 16, b"o" * 16
-HELLO = Hello(1, CLIENT, "bob")
-WELCOME = Welcome("udpchat test", "bob", "")
-TAKEN = Rejected(0, "NICK_IN_USE", "bob is taken")
-FETCH = Fetch(1, "r", 10, None, FETCH_LIMIT)
-
-
-def entry(seq: int) -> Entry:
-    """Give an entry."""
-    return Entry("r", seq, 1, 0, Kind.SAY, "ann", verified=False, text="hi")
-
-
-def joined(number: int) -> Joined:
-    """Give the answer to a Join."""
-    return Joined(number, "r", 10, 0, "", 1, 1)
-
-
-def datagram(*requests: Request) -> bytes:
-    """Give the datagram that asks for `requests`."""
-    return join_frames([encode_frame(request) for request in requests])
-
-
-class ServerSessionTests(SynchronousTestCase):
-    """A session that begins at 100 seconds, and whose client has said nothing."""
-
-    def setUp(self) -> None:
-        """Begin."""
-        self.now = 100.0
-        self.session = ServerSession(self.now, None)
-
-    def ask(self, *requests: Request) -> list[Request]:
-        """Let a datagram come in; give what the hub hears of it."""
-        return self.session.receive_datagram(datagram(*requests), self.now)
-
-    def reply(self, *messages: Reply | Entry) -> None:
-        """Let the hub answer."""
-        for message in messages:
-            self.session.send(message, self.now)
-
-    def told(self) -> list[Reply | Broadcast]:
-        """Give what leaves within the next 20 ms."""
-        self.now += COALESCE_SECONDS
-        sent = self.session.datagrams_to_send(self.now)
-        assert all(len(each) <= MAX_PLAINTEXT for each in sent)
-        return [message for each in sent for message in decode_replies(each)]
-
-    def open(self) -> None:
-        """Let the client in."""
-        self.ask(HELLO)
-        self.reply(WELCOME)
-        self.told()
+from tests.server_session_support import (
+    CLIENT,
+    FETCH,
+    HELLO,
+    OTHER,
+    TAKEN,
+    WELCOME,
+    ServerSessionTests,
+    datagram,
+    entry,
+    joined,
+)
 
 
 class HelloTests(ServerSessionTests):
@@ -287,74 +237,6 @@ class OnceTests(ServerSessionTests):
                 self.assertEqual(self.told(), [joined(number)])
         self.assertEqual(len(passed), len(set(passed)))
         self.assertEqual(set(passed), answered)
-
-
-class TokenTests(ServerSessionTests):
-    """What can be asked for again and again is paid for."""
-
-    def setUp(self) -> None:
-        """Let the client in, with all its tokens."""
-        super().setUp()
-        self.open()
-
-    def spend(self, tokens: float) -> None:
-        """Have entries sent that cost so much."""
-        for seq in range(int(tokens)):
-            self.reply(entry(seq + 1))  # the hub's answers take no time here
-
-    def test_questions(self) -> None:
-        """Each costs one; without one it is not heard, and a thousand come back each second."""
-        pings = [Ping(number, 0) for number in range(1, 101)]
-        self.assertEqual(sum(len(self.ask(*pings)) for _ in range(150)), READ_BURST)
-        self.now += 0.05
-        heard = len(self.ask(*pings))
-        self.assertTrue(READ_RATE * 0.05 - 1 <= heard <= READ_RATE * 0.05)
-
-    def test_entries(self) -> None:
-        """Each that is sent because it was fetched costs one, and may leave a debt; what is told is free."""
-        self.ask(FETCH)
-        self.spend(READ_BURST + 99)
-        self.now += 0.1
-        self.assertEqual(self.ask(FETCH), [])
-        self.now += 0.002
-        self.assertEqual(self.ask(FETCH), [FETCH])
-
-    def test_free(self) -> None:
-        """Nobody pays for what others say; whoever fetched too much can still say something, and goodbye."""
-        for seq in range(2 * int(READ_BURST)):
-            self.session.send_frame(encode_frame(entry(seq + 1)), self.now)
-        self.assertEqual(self.ask(FETCH), [FETCH])
-        self.spend(READ_BURST + 100)
-        say = Say(1, 1, "r", Kind.SAY, "hi")
-        self.assertEqual(self.ask(say, Bye()), [say, Bye()])
-
-    def test_repeats(self) -> None:
-        """A reply that is repeated costs one too: a datagram of 1 KiB could call for 80."""
-        self.ask(Join(1, "r"), FETCH)
-        self.reply(joined(1))
-        self.spend(READ_BURST - 5)
-        for _ in range(10):
-            self.ask(HELLO, Join(1, "r"))
-        told = [each for each in self.told() if not isinstance(each, Entry)]
-        self.assertEqual(told, [joined(1), *[WELCOME, joined(1)] * 2])
-
-    def test_the_list_of_rooms(self) -> None:
-        """It is long to look through, so its price is higher."""
-        pages = int(READ_BURST // ROOMS_PRICE)
-        self.assertEqual(len(self.ask(*[Rooms(1)] * (pages + 5))), pages)
-
-    @settings(max_examples=20, deadline=None)
-    @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0.0, 0.5)), max_size=12))
-    def test_entries_a_second(self, story: list[tuple[int, float]]) -> None:
-        """However it is asked: the burst, a thousand a second, and the answer that makes the debt."""
-        self.setUp()
-        begin, sent = self.now, 0
-        for count, wait in story:
-            self.now += wait
-            for _ in self.ask(*[FETCH] * (count + 1)):
-                self.spend(FETCH_LIMIT)
-                sent += FETCH_LIMIT
-        self.assertTrue(sent <= READ_BURST + READ_RATE * (self.now - begin) + 6 * FETCH_LIMIT)
 
 
 class EndTests(ServerSessionTests):

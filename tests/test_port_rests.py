@@ -1,0 +1,101 @@
+"""Tests of `chat.server.port`: after it has written much it rests, so that more comes together."""
+
+from __future__ import annotations
+
+import socket
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chat.server.port import DATAGRAMS_A_TURN, REST_A_WRITE, REST_LEAST, REST_MOST, UdpPort
+from tests.port_support import Recorder, peer
+
+
+class RestTests(SynchronousTestCase):
+    """How long a port rests, on a reactor whose time is the test's."""
+
+    def setUp(self) -> None:
+        """Open a port whose protocol writes `writes` datagrams at the end of a turn."""
+        self.reactor = MemoryReactorClock()
+        self.recorder = Recorder()
+        self.port = UdpPort(0, self.recorder, "127.0.0.1", self.reactor)
+        self.port.startListening()
+        self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.client.connect(("127.0.0.1", self.port.getHost().port))
+        self.addCleanup(self.close)
+
+    def close(self) -> None:
+        """Close both sockets."""
+        self.client.close()
+        self.port.stopListening()
+        self.reactor.advance(0)
+
+    def turn(self, writes: int, waiting: int = 1) -> None:
+        """Let a turn begin with `waiting` datagrams and write `writes` at its end."""
+        crowd = [peer(self.client.getsockname())] * writes
+        self.recorder.at_turns_end = lambda: self.port.send([b"line"] * len(crowd), crowd, 0.0)
+        for _ in range(waiting):
+            self.client.send(b"question")
+        self.port.doRead()
+
+    def reads(self) -> bool:
+        """Say whether the port waits for datagrams."""
+        return self.port in self.reactor.getReaders()
+
+    def test_a_turn_that_writes_little_calls_for_no_rest(self) -> None:
+        """Where few listen every datagram is taken at once."""
+        self.turn(writes=int(REST_LEAST / REST_A_WRITE) - 1)
+        self.assertTrue(self.reads())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_a_rest_is_as_long_as_the_turn_was_busy(self) -> None:
+        """A hundred datagrams written are 10 ms of rest; after it the port reads again."""
+        self.turn(writes=100)
+        self.assertFalse(self.reads())
+        self.reactor.advance(100 * REST_A_WRITE * 0.9)
+        self.assertFalse(self.reads())
+        self.reactor.advance(100 * REST_A_WRITE * 0.2)
+        self.assertTrue(self.reads())
+
+    def test_a_rest_is_at_most_20_ms(self) -> None:
+        """However many were written, nobody waits longer than 20 ms."""
+        self.turn(writes=5_000)
+        self.assertFalse(self.reads())
+        self.reactor.advance(REST_MOST)
+        self.assertTrue(self.reads())
+
+    def test_writes_count_for_one_rest(self) -> None:
+        """What one turn wrote is forgotten after its rest: the next quiet turn calls for none."""
+        self.turn(writes=100)
+        self.reactor.advance(REST_MOST)
+        self.turn(writes=1)
+        self.assertTrue(self.reads())
+
+    def test_no_rest_while_datagrams_wait(self) -> None:
+        """A turn that left datagrams in the socket is followed by the next one at once."""
+        self.turn(writes=1_000, waiting=DATAGRAMS_A_TURN + 1)
+        self.assertTrue(self.reads())
+
+    def test_stopping_during_a_rest(self) -> None:
+        """A port that is stopped while it rests never reads again, and leaves no timer behind."""
+        self.turn(writes=100)
+        self.port.stopListening()
+        self.reactor.advance(1)
+        self.assertFalse(self.reads())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_held_until_the_protocol_is_ready(self) -> None:
+        """A held port reads nothing, whatever ends meanwhile; released, it reads."""
+        self.port.hold()
+        self.port.startReading()  # as Twisted does at the beginning, and the end of a rest
+        self.assertFalse(self.reads())
+        self.port.release()
+        self.assertTrue(self.reads())
+
+    def test_released_when_it_is_closed_already(self) -> None:
+        """A port that was stopped while it was held stays closed."""
+        self.port.hold()
+        self.port.stopListening()
+        self.reactor.advance(0)
+        self.port.release()
+        self.assertFalse(self.reads())
