@@ -1,7 +1,8 @@
 """The load: members of a chat, many in one process, each with a socket and as little code as will do.
 
 They are not the project's client: they repeat nothing, and look at what they hear only to find the numbers in
-it. What is lost is lost, and counted as such.
+it. What is lost is lost, and counted as such. One who speaks frames keeps to the protocol's window, and can
+fetch what is missing (`FramesMember.repair`), as the project's client does.
 """
 
 from __future__ import annotations
@@ -14,16 +15,30 @@ import socket
 import struct
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
+import msgspec
 from OpenSSL import SSL
 
 from chat.identity import load_identity
-from chat.messages import LOBBY, PROTOCOL_VERSION, Hello, Join, Joined, Kind, Say
+from chat.messages import (
+    FETCH_LIMIT,
+    IN_FLIGHT,
+    LOBBY,
+    PROTOCOL_VERSION,
+    Fetch,
+    Hello,
+    Join,
+    Joined,
+    Kind,
+    Say,
+)
 from chat.wire.dtls_channel import make_context
 from chat.wire.dtls_client import DtlsClient
-from chat.wire.frames import decode_replies, encode_frame, join_frames
+from chat.wire.frames import decode_replies, encode_frame, join_frames, pack
 
 RECEIVE_BUFFER = 4 << 20
 AT_ONCE = 32  # that come in together
@@ -31,8 +46,9 @@ ASK_AGAIN_SECONDS = 1.0  # for one that the server has not let in
 PATIENCE = 60.0  # seconds for each who comes in together
 FILES = 100  # open beside the members' sockets
 
-_SO_TIMESTAMPNS = 35  # Linux: the kernel notes when a datagram came. Python has no name for it
-_TIMESPEC = struct.Struct("@ll")
+SO_TIMESTAMPNS = 35  # Linux: the kernel notes when a datagram came. Python has no name for it
+ACCEPTED, ENTRY, FETCHED = 33, 37, 40  # the tags of frames
+TIMESPEC = struct.Struct("@ll")
 _NUMBER = re.compile(rb"#(\d+)#")  # in a text: which one it is
 
 Addr = tuple[str, int]
@@ -55,6 +71,26 @@ def allow_files(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + FILES), hard))
 
 
+class Speaker(Protocol):
+    """A member of any chat. `is_in` once the server has answered."""
+
+    is_in: bool
+    nick: str
+    socket: socket.socket
+
+    def step(self, now: float) -> None:
+        """Do what brings it in: whatever has come is read, and what is due is sent."""
+
+    def say(self, text: str) -> None:
+        """Say a text in the room."""
+
+    def say_all(self, texts: Sequence[str]) -> None:
+        """Say some texts, one after the other."""
+
+    def heard(self) -> Iterator[tuple[int, int]]:
+        """Give the number of each text that has come, and the time of it (ns since 1970)."""
+
+
 class Member:
     """One who speaks lines of text, in the clear or sealed in DTLS. `is_in` once the server has answered."""
 
@@ -66,7 +102,7 @@ class Member:
         self._asked_at = float("-inf")
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.connect(addr)
         self.socket.setblocking(False)
 
@@ -102,6 +138,11 @@ class Member:
         """Say a text in the room."""
         self.send(text.encode())
 
+    def say_all(self, texts: Sequence[str]) -> None:
+        """Say some texts, one after the other."""
+        for text in texts:
+            self.say(text)
+
     def send(self, plaintext: bytes) -> None:
         """Send a datagram."""
         if self._channel is None:
@@ -117,7 +158,7 @@ class Member:
                 datagram, notes, _, _ = self.socket.recvmsg(2_048, 64)
             except BlockingIOError:
                 return
-            seconds, nanoseconds = _TIMESPEC.unpack(notes[0][2])
+            seconds, nanoseconds = TIMESPEC.unpack(notes[0][2])
             if self._channel is None:
                 yield datagram, seconds * 1_000_000_000 + nanoseconds
                 continue
@@ -155,7 +196,13 @@ class FramesMember(Member):
         super().__init__(addr, nick, is_sealed=True)
         self._room = room
         self._client = os.urandom(16)
-        self._said = 0
+        self._asked = 1  # the id of the last request
+        self._said = 0  # the number of the last text
+        self._waiting: deque[str] = deque()  # texts that the window has no room for
+        self._unanswered = 0  # texts in the window
+        self._begin = 0  # the room's head when we came in
+        self._fetched = 0  # up to here nothing is missing any more
+        self._page = 0  # the highest position in the page that was asked for; 0: none was
 
     def greeting(self) -> bytes:
         """Give a datagram of Hello and Join."""
@@ -164,16 +211,65 @@ class FramesMember(Member):
 
     def is_welcome(self, plaintext: bytes) -> bool:
         """Say whether it is in its room."""
-        return any(isinstance(reply, Joined) for reply in decode_replies(plaintext))
+        for reply in decode_replies(plaintext):
+            if isinstance(reply, Joined):
+                self._begin = self._fetched = reply.head
+                return True
+        return False
 
     def say(self, text: str) -> None:
-        """Say a text in the room, in a datagram of its own."""
+        """Say a text in the room, in a datagram of its own, whatever the window."""
+        self.send(join_frames([self._encoded(text, 0)]))
+
+    def say_all(self, texts: Sequence[str]) -> None:
+        """Say some texts: as many as the window has room for, the others as answers come."""
+        self._waiting += texts
+        self._go_on()
+
+    def repair(self) -> None:
+        """Ask for the next page of what was said since it came in."""
+        self._asked += 1
+        self._page = self._page or self._fetched
+        fetch = Fetch(self._asked, self._room, self._fetched, None, FETCH_LIMIT)
+        self.send(join_frames([encode_frame(fetch)]))
+
+    def heard(self) -> Iterator[tuple[int, int]]:
+        """Give the number of each text that has come, and the time of it; some may stand there twice."""
+        for plaintext, came in self.read():
+            for number in _NUMBER.findall(plaintext):
+                yield int(number), came
+            if self._unanswered or self._page:
+                self._look(msgspec.msgpack.decode(plaintext))
+        if self._waiting:
+            self._go_on()
+
+    def _look(self, frames: list[list[Any]]) -> None:
+        for frame in frames:
+            if frame[0] == ACCEPTED:
+                self._unanswered -= 1
+            elif frame[0] == ENTRY:
+                self._page = max(self._page, frame[2])
+            elif frame[0] == FETCHED:  # a page that reaches the head and does not suffice: from the beginning
+                self._fetched = self._page if self._page < frame[4] else self._begin
+                self._page = 0
+
+    def _go_on(self) -> None:
+        room = IN_FLIGHT - self._unanswered
+        texts = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+        frames = []
+        for text in texts:
+            frames.append(self._encoded(text, min(self._unanswered, 1)))
+            self._unanswered += 1
+        for datagram in pack(frames):
+            self.send(datagram)
+
+    def _encoded(self, text: str, back: int) -> bytes:
         self._said += 1
-        say = Say(1 + self._said, self._said, self._room, Kind.SAY, text)
-        self.send(join_frames([encode_frame(say)]))
+        self._asked += 1
+        return encode_frame(Say(self._asked, self._said, self._room, Kind.SAY, text, back))
 
 
-def bring_in(members: Sequence[Member]) -> None:
+def bring_in(members: Sequence[Speaker]) -> None:
     """Let all of them come in, some at a time."""
     for begin in range(0, len(members), AT_ONCE):
         waiting = {member.socket.fileno(): member for member in members[begin : begin + AT_ONCE]}
@@ -194,7 +290,7 @@ def bring_in(members: Sequence[Member]) -> None:
                 poll.poll(50)
 
 
-def close(members: Sequence[Member]) -> None:
+def close(members: Sequence[Speaker]) -> None:
     """Let go of their sockets, without a word."""
     for member in members:
         member.socket.close()

@@ -77,14 +77,16 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.addr = ("127.0.0.1", port)
+        self.pid = process.pid
         self._folder = Path(f"/proc/{process.pid}")
 
     def cpu_seconds(self) -> float:
         """Give the time that the process has spent on a processor, in its own code and in the kernel's.
 
         By the scheduler's own count for each thread, which is exact to the nanosecond; `times` counts ticks.
+        Processes that it has started and that are still there count, too.
         """
-        return sum(int(stat.read_text().split()[0]) for stat in self._folder.glob("task/*/schedstat")) / 1e9
+        return sum(map(_nanoseconds, [self.pid, *_children(self.pid)])) / 1e9
 
     def memory(self) -> int:
         """Give the bytes of memory that the process has written to and that are in RAM.
@@ -95,6 +97,19 @@ class Server:
             if line.startswith("RssAnon:"):
                 return int(line.split()[1]) * 1024
         raise SystemExit("this kernel does not say RssAnon")
+
+
+def _nanoseconds(pid: int) -> int:
+    return sum(int(stat.read_text().split()[0]) for stat in Path(f"/proc/{pid}").glob("task/*/schedstat"))
+
+
+def _children(pid: int) -> list[int]:
+    """Give all processes that descend from one."""
+    found = []
+    for children in Path(f"/proc/{pid}").glob("task/*/children"):
+        for child in map(int, children.read_text().split()):
+            found += [child, *_children(child)]
+    return found
 
 
 @contextmanager
