@@ -7,23 +7,27 @@ fetch what is missing (`FramesMember.repair`), as the project's client does.
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import resource
 import select
 import socket
 import struct
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
-from chat.identity import load_identity
+from chat.identity import Identity
 from chat.messages import (
     FETCH_LIMIT,
     IN_FLIGHT,
@@ -45,6 +49,8 @@ AT_ONCE = 32  # that come in together
 ASK_AGAIN_SECONDS = 1.0  # for one that the server has not let in
 PATIENCE = 60.0  # seconds for each who comes in together
 FILES = 100  # open beside the members' sockets
+SINCE = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)  # of a certificate: whose time nobody looks at
+UNTIL = datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC)
 
 SO_TIMESTAMPNS = 35  # Linux: the kernel notes when a datagram came. Python has no name for it
 ACCEPTED, ENTRY, FETCHED = 33, 37, 40  # the tags of frames
@@ -54,12 +60,25 @@ _NUMBER = re.compile(rb"#(\d+)#")  # in a text: which one it is
 Addr = tuple[str, int]
 
 
+def new_identity() -> Identity:
+    """Make a key, as a program makes at its first start, but not on a disk: that takes 20 times as long."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "load")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(SINCE)
+        .not_valid_after(UNTIL)
+        .sign(key, SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Identity(secret, certificate.public_bytes(Encoding.PEM))
+
+
 def client_context(*, with_certificate: bool = True) -> SSL.Context:
     """Give what a member's DTLS is made of: a key of its own, since one owns few nicks, or none."""
     if not with_certificate:
         return make_context(None, None)
-    with tempfile.TemporaryDirectory() as folder:
-        identity = load_identity(Path(folder, "identity.pem"), "load")
+    identity = new_identity()
     return make_context(identity.key, identity.certificate)
 
 
@@ -97,7 +116,7 @@ class Member:
     def __init__(self, addr: Addr, nick: str, *, is_sealed: bool) -> None:
         self.is_in = False
         self.nick = nick
-        self._is_sealed = is_sealed
+        self._context = client_context() if is_sealed else None
         self._channel: DtlsClient | None = None
         self._asked_at = float("-inf")
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -108,8 +127,8 @@ class Member:
 
     def step(self, now: float) -> None:
         """Do what brings it in: whatever has come is read, and what is due is sent."""
-        if self._is_sealed and self._channel is None:
-            self._channel = DtlsClient(client_context(), now)
+        if self._context is not None and self._channel is None:
+            self._channel = DtlsClient(self._context, now)
         for plaintext, _ in self.read():
             self.is_in = self.is_in or self.is_welcome(plaintext)
         channel = self._channel
