@@ -94,11 +94,12 @@ COLUMNS = (
 
 
 class Load(NamedTuple):
-    """What members do: so many, so many texts; `rate` 0 is a burst."""
+    """What members do: so many, so many texts (`rate` 0: at once), until it is silent."""
 
     members: int
     texts: int
     rate: float
+    quiet: float = QUIET_SECONDS
 
     @property
     def title(self) -> str:
@@ -121,7 +122,8 @@ class Result(NamedTuple):
 class Ears:
     """What the members hear, read a member at a time whenever there is time for it."""
 
-    def __init__(self, members: Sequence[Speaker], texts: int) -> None:
+    def __init__(self, members: Sequence[Speaker], texts: int, quiet: float = QUIET_SECONDS) -> None:
+        self.quiet = quiet
         self.delays: list[int] = []  # ns
         self.sent = [0] * texts  # ns since 1970
         self._members = members
@@ -152,7 +154,7 @@ class Ears:
         came = -1
         while len(self.delays) > came:
             came = len(self.delays)
-            self.listen_until(time.monotonic() + QUIET_SECONDS)
+            self.listen_until(time.monotonic() + self.quiet)
 
     def repair(self) -> int:
         """Let those fetch who lack something and can; give how many pages were asked for."""
@@ -167,7 +169,7 @@ class Ears:
                 member.repair()
             pages += len(lacking)
             if lacking:
-                self.listen_until(time.monotonic() + QUIET_SECONDS)
+                self.listen_until(time.monotonic() + self.quiet)
         return pages
 
 
@@ -201,8 +203,8 @@ def run(server: Server, row: Row, load: Load) -> Result:
     """Let members come in and talk."""
     members = [row.member(server.addr, f"m{number}") for number in range(load.members)]
     bring_in(members)
-    ears = Ears(members, load.texts)
-    ears.listen_until(time.monotonic() + QUIET_SECONDS)
+    ears = Ears(members, load.texts, load.quiet)
+    ears.listen_until(time.monotonic() + load.quiet)
     before = server.cpu_seconds()
     slipped = (pace if load.rate else burst)(members, ears, load)
     ears.listen_till_quiet()
@@ -279,6 +281,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--paced", action="store_true", help="no burst")
     only.add_argument("--burst", action="store_true", help="a burst only")
+    parser.add_argument(
+        "--quiet", type=float, default=QUIET_SECONDS, help="seconds of silence that end a run"
+    )
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument(
         "--rows", nargs="+", choices=names, metavar="ROW", help=f"these and the bare loop only, of {names}"
@@ -304,8 +309,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = chosen(asked)
     tables = []
     for members in asked.members:
-        loads = [] if asked.burst else [Load(members, asked.messages, asked.rate)]
-        loads += [] if asked.paced else [Load(members, asked.burst_texts, 0.0)]
+        loads = [] if asked.burst else [Load(members, asked.messages, asked.rate, asked.quiet)]
+        loads += [] if asked.paced else [Load(members, asked.burst_texts, 0.0, asked.quiet)]
         for load in loads:
             results: dict[str, list[Result]] = defaultdict(list)
             for turn in range(asked.runs):

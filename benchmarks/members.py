@@ -245,6 +245,11 @@ class FramesMember(Member):
         self._waiting += texts
         self._go_on()
 
+    @property
+    def is_settled(self) -> bool:
+        """Say whether all that it has said is accepted."""
+        return not (self._waiting or self._unanswered)
+
     def repair(self) -> None:
         """Ask for the next page of what was said since it came in."""
         self._asked += 1

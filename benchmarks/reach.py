@@ -77,13 +77,13 @@ def drain(members: Sequence[Member]) -> None:
             pass
 
 
-def say_once(server: Server, members: Sequence[Member], number: int) -> Reached:
+def say_once(server: Server, members: Sequence[Member], number: int, rest: float) -> Reached:
     """Let one member say a text, and wait until all have it."""
-    time.sleep(REST_SECONDS)
+    time.sleep(rest)
     drain(members)
     used, begun = server.cpu_seconds(), time.time_ns()
     members[number].say(f"#{number}#".ljust(TEXT_BYTES, "x"))
-    time.sleep(REST_SECONDS / 2)
+    time.sleep(rest / 2)
     used = server.cpu_seconds() - used
     came: dict[int, int] = {}
     deadline = time.monotonic() + PATIENCE
@@ -97,16 +97,16 @@ def say_once(server: Server, members: Sequence[Member], number: int) -> Reached:
     return Reached((max(came.values()) - begun) / 1e9, used, 1 - len(came) / len(members))
 
 
-def measure(row: Row, count: int, texts: int) -> list[Reached]:
+def measure(row: Row, count: int, texts: int, rest: float) -> list[Reached]:
     """Measure one row."""
     with row.start(count) as server:
         begun = time.monotonic()
         members = gather(row, server.addr, count)
         print(f"{row.name}: {count} came in within {time.monotonic() - begun:.0f} s", flush=True)
-        time.sleep(REST_SECONDS)
+        time.sleep(rest)
         drain(members)
         buffer(members, BUFFER)
-        reached = [say_once(server, members, number) for number in range(texts)]
+        reached = [say_once(server, members, number, rest) for number in range(texts)]
         close(members)
     return reached
 
@@ -116,10 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.reach", description=__doc__.split("\n\n")[0])
     parser.add_argument("--members", type=int, default=10_000)
     parser.add_argument("--texts", type=int, default=5)
+    parser.add_argument("--rest", type=float, default=REST_SECONDS, help="seconds between two texts")
     parser.add_argument("--json", action="store_true", help="print the table as JSON, too")
     asked = parser.parse_args(arguments)
     allow_files(asked.members)
-    results = {row.name: measure(row, asked.members, asked.texts) for row in ROWS}
+    results = {row.name: measure(row, asked.members, asked.texts, asked.rest) for row in ROWS}
     bare = statistics.median(each.seconds for each in results[ROWS[0].name])
     print(f"\none text to {asked.members:,} members, medians of {asked.texts}")
     print(" " * 16, *(f"{column:>15}" for column in COLUMNS))
