@@ -1,4 +1,4 @@
-"""Benchmarks run, with numbers so small that their figures mean nothing; those that take long are left out."""
+"""Benchmarks run, with numbers so small that their figures mean nothing; the long ones are left out."""
 
 from __future__ import annotations
 
