@@ -66,7 +66,7 @@ class InTheClearTests(ServerTests):
         self.enter(ann=ANN)
         self.wire.send(ANN, b"/msg bob psst")
         (told,) = self.wire.take(ANN)
-        self.assertTrue(told.startswith(b"-!- there is no bob"), told)
+        self.assertTrue(told.startswith(b"-!- nobody here is called bob"), told)
         self.wire.send(BOB, b"bob")
         self.assertEqual(self.wire.take(BOB), [b"bob has joined the chat"])
 
