@@ -219,17 +219,17 @@ class TalkTests(SecureCase):
 
     async def test_follow(self) -> None:
         """--follow prints what people say and do, others' and our own; the input's end is not the visit's."""
-        room, nick = self.nick("room"), self.nick()
+        room, nick, ann = self.nick("room"), self.nick(), self.nick("ann")
         client = self.script(nick, "--room", room, "--follow", home=self.met())
         self.feed(client, b"hello\n")
         await client.until(lambda: client.out.endswith(f"{nick}: hello\n".encode()))
-        other = self.script("ann", "--room", room, home=self.met())
+        other = self.script(ann, "--room", room, home=self.met())
         self.feed(other, b"hi\n/me waves\n")
         await self.check(other, 0)
-        await client.until(lambda: client.out.endswith(f"ann has left {room}\n".encode()))
+        await client.until(lambda: client.out.endswith(f"{ann} has left {room}\n".encode()))
         self.assertEqual(
             client.out.decode().splitlines()[-4:],
-            [f"ann has joined {room}", "ann: hi", "* ann waves", f"ann has left {room}"],
+            [f"{ann} has joined {room}", f"{ann}: hi", f"* {ann} waves", f"{ann} has left {room}"],
         )
 
     async def test_json(self) -> None:
