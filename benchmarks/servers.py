@@ -8,6 +8,7 @@ in the same run: the ratio is what means something, for the machine may be busy 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 START_SECONDS = 60.0
+ROOT = Path(__file__).parent.parent
 
 # All that a server must do to relay: nothing but the system calls. Its members are whoever sent something.
 BARE_LOOP = """
@@ -123,11 +125,16 @@ def _children(pid: int) -> list[int]:
     return found
 
 
+def environment() -> dict[str, str]:
+    """Give the environment in which a process finds this checkout, whatever its current folder."""
+    return {**os.environ, "PYTHONPATH": os.fspath(ROOT)}
+
+
 @contextmanager
 def bare_server(program: str = BARE_LOOP) -> Iterator[Server]:
     """Run a bare loop."""
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()) as process:
         try:
             assert process.stdout is not None
             yield Server(process, int(process.stdout.readline().split()[1]))
@@ -143,7 +150,7 @@ def our_server(*options: str) -> Iterator[Server]:
         command = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
         command += ["-n", "--pidfile=", f"--logfile={log}", "udpchat", f"--state={folder}/state"]
         command += ["--port=0", "--interface=127.0.0.1", "--log-format=json", *options]
-        with subprocess.Popen(command) as process:
+        with subprocess.Popen(command, env=environment()) as process:
             try:
                 yield Server(process, _logged_port(log))
             finally:

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.servers import Server, cpu_seconds, our_server
+from benchmarks.servers import Server, cpu_seconds, environment, our_server
 from chat.identity import load_identity, show_fingerprint
 
 PATIENCE = 300.0  # seconds
@@ -72,7 +72,9 @@ def crowds(
             first, end = (clients * which // processes for which in (place, place + 1))
             numbers = [f"{server.addr[1]}", key, f"{first}", f"{end - first}"]
             command = [sys.executable, "-m", "benchmarks.crowd", *numbers]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+            )
             stack.enter_context(process)
             stack.callback(process.kill)
             running.append(process)
