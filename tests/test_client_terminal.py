@@ -181,11 +181,13 @@ class TalkTests(SecureTerminalCase):
         nick = self.nick()
         person = await self.come_in(nick)
         person.type(b"/nick root" + ENTER)
-        await person.asked("-- not accepted: /nick root (root is reserved) --", ">")
+        await person.sees("-- not accepted: /nick root (root is reserved) --", ">", self.bar)
         person.type(UP)
         await person.sees("> /nick root", self.bar)
         person.type(b"\x15" + b"x" * 901 + ENTER)
-        await person.asked("at most 900", ">")
+        await person.until(
+            lambda: person.lines()[-2:] == [">", self.bar] and "at most 900" in person.lines()[-3]
+        )
         await self.leave(person, CTRL_D)
 
     async def test_paste(self) -> None:
