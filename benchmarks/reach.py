@@ -148,10 +148,7 @@ def measure(row: Row, count: int, texts: int, rest: float) -> list[Reached]:
         begun = time.monotonic()
         members = gather(row, server.addr, count)
         print(f"{row.name}: {count} came in within {time.monotonic() - begun:.0f} s", flush=True)
-        used = -1.0
-        while server.cpu_seconds() - used > 0.1 * rest:  # it has told everybody who is there
-            used = server.cpu_seconds()
-            time.sleep(rest)
+        server.settle(rest)  # it has told everybody who is there
         drain(members)
         buffer(members, BUFFER)
         reached = [say_once(server, members, number, rest) for number in range(texts)]

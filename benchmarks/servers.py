@@ -96,6 +96,13 @@ class Server:
         """
         return sum(map(_nanoseconds, [self.pid, *_children(self.pid)])) / 1e9
 
+    def settle(self, seconds: float) -> None:
+        """Wait until the process has nothing to do: until it is idle for nine tenths of so many seconds."""
+        used = -1.0
+        while self.cpu_seconds() - used > 0.1 * seconds:
+            used = self.cpu_seconds()
+            time.sleep(seconds)
+
     def memory(self) -> int:
         """Give the bytes of memory that the process has written to and that are in RAM.
 

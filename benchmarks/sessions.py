@@ -79,10 +79,7 @@ def weigh(server: Server, make: Callable[[Addr, int], Member], sessions: int) ->
 
 def settled(server: Server) -> int:
     """Give the server's memory once it has nothing to do."""
-    used = -1.0
-    while server.cpu_seconds() - used > 0.1 * SETTLE_SECONDS:
-        used = server.cpu_seconds()
-        time.sleep(SETTLE_SECONDS)
+    server.settle(SETTLE_SECONDS)
     return server.memory()
 
 

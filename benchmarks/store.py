@@ -96,13 +96,12 @@ class Sender(FramesMember):
     def __init__(self, addr: tuple[str, int], number: int) -> None:
         super().__init__(addr, f"m{number}", f"room{number // ROOM}")
         self.accepted = 0
-        self._room_name = f"room{number // ROOM}"
         self._next = 1
 
     def talk(self, count: int) -> None:
         """Say so many texts."""
         says = [
-            encode_frame(Say(1 + n, n, self._room_name, Kind.SAY, TEXT))
+            encode_frame(Say(1 + n, n, self._room, Kind.SAY, TEXT))
             for n in range(self._next, self._next + count)
         ]
         self._next += count
@@ -165,7 +164,7 @@ class Reader(FramesMember):
 
     def __init__(self, addr: tuple[str, int], nick: str, room: str) -> None:
         super().__init__(addr, nick, room)
-        self._words: list[Request] = [Hello(PROTOCOL_VERSION, os.urandom(16), nick), Join(1, room)]
+        self._words: list[Request] = [Hello(PROTOCOL_VERSION, self._client, nick), Join(1, room)]
         self._words += [Fetch(2, room, None, None, NEWEST)]
         self.asked = 0.0
 

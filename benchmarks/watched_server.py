@@ -19,7 +19,6 @@ from typing import IO, Any
 from benchmarks.servers import Server
 
 EVERY_SECONDS = 0.002
-END_SECONDS = 60.0
 
 
 class Watch:

@@ -35,7 +35,6 @@ from chat.store.sqlite import SqliteStore
 from chat.wire.dtls import DtlsListener
 
 TEXT = "stop here"
-POINTS = ("before commit", "after commit", "before reply")
 
 
 class Author:
