@@ -8,13 +8,11 @@ New fields go to the end, with a default; a kind of memo that this release does 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
 from chat.errors import StoreError
-
-T = TypeVar("T")
 
 
 class Owner(msgspec.Struct, frozen=True, array_like=True):
@@ -76,6 +74,7 @@ class Lodging(msgspec.Struct, frozen=True, array_like=True):
 
 
 Memo = Owner | Device | Reader | Seat | Lodging
+# By the names that stand in stores: they stay, whatever a class is called.
 _KINDS: dict[str, type[Memo]] = {
     "owner": Owner,
     "device": Device,
@@ -83,6 +82,7 @@ _KINDS: dict[str, type[Memo]] = {
     "seat": Seat,
     "lodging": Lodging,
 }
+_NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 class Memos(NamedTuple):
@@ -97,7 +97,7 @@ class Memos(NamedTuple):
 
 def memo_key(kind: type[Memo], about: str | bytes) -> str:
     """Give the key under which what `kind` says about a nick, a room, a key or a member is remembered."""
-    return f"{kind.__name__.lower()}:{about.hex() if isinstance(about, bytes) else about}"
+    return f"{_NAMES[kind]}:{about.hex() if isinstance(about, bytes) else about}"
 
 
 encode_memo = msgspec.msgpack.Encoder().encode

@@ -11,7 +11,7 @@ from chat.client.happenings import Abandoned
 from chat.client.happenings import Link as LinkState
 from chat.client.loop import EXIT_FAILED, EXIT_OK, EXIT_SIGNAL
 from chat.client.script import ANSWER_SECONDS
-from chat.client.visit import FIRST_SECONDS, QUIET_SECONDS, REMEMBERED, Answer, Typed, Visit
+from chat.client.visit import FIRST_SECONDS, QUIET_SECONDS, Answer, Typed, Visit
 from chat.errors import RequestRejected
 from chat.messages import (
     Done,
@@ -28,6 +28,7 @@ from chat.messages import (
 )
 from chat.wire.events import Appeared, Offered, OutOfRoom
 from chat.wire.lines import link_line, released_line
+from chat.wire.outbox import REMEMBERED
 from chat.wire.sequence import Earlier
 from tests.client_support import FakeClient, ScriptCase, entry
 

@@ -28,9 +28,10 @@ from chat.messages import (
     Welcome,
 )
 from chat.wire.client_session import BYE_SECONDS, ClientSession
-from chat.wire.direct import EARLY, PINGS, SENT, Progress, Receipts
+from chat.wire.direct import EARLY, PINGS, Progress, Receipts
 from chat.wire.events import Appeared, Entered, Event, InRoom, NotSaid, OutOfRoom, Said
 from chat.wire.frames import decode_requests
+from chat.wire.outbox import REMEMBERED
 from chat.wire.sequence import Earlier, Lost, NotKept, RoundTrip
 from tests.session_support import CLIENT, DEV, ClientSessionTests, entry, joined
 
@@ -384,7 +385,7 @@ class BoundTests(SynchronousTestCase):
         for seq in range(EARLY + 1):
             receipts.delivered(seq, is_waiting=True)
         self.assertEqual([receipts.accepted(0), receipts.accepted(EARLY)], [False, True])
-        for seq in range(1_000, 1_001 + SENT):
+        for seq in range(1_000, 1_001 + REMEMBERED):
             receipts.accepted(seq)
         told = [receipts.delivered(seq, is_waiting=False) for seq in (1_000, 1_001)]
         self.assertEqual(told, [False, True])

@@ -34,13 +34,13 @@ from chat.messages import (
     is_direct,
 )
 from chat.wire.events import Appeared, InRoom, Offered, OutOfRoom, Said
+from chat.wire.outbox import REMEMBERED
 from chat.wire.places import Places
 from chat.wire.sequence import Earlier
 
 T = TypeVar("T")
 
 MOTD_BYTES = 65_536  # of a message of the day that is asked for to its end: more than a server has
-REMEMBERED = 512  # accepted texts: so many of them a session watches until they are shown
 # Nobody says that no more of the older entries will come. The first come after some repeats of the question,
 # and the rest of an answer behind them.
 FIRST_SECONDS = 3.0

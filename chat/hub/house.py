@@ -76,10 +76,14 @@ class House:
 
     # --- coming and going
 
-    def let_in(self, member: Member, room: Room) -> list[Effect]:
-        """Let `member` into a room, and tell everybody there."""
+    def put(self, member: Member, room: Room) -> None:
+        """Let `member` be in a room, and tell nobody: it was before a restart."""
         room.add(member)
         member.rooms.append(room.name)
+
+    def let_in(self, member: Member, room: Room) -> list[Effect]:
+        """Let `member` into a room, and tell everybody there."""
+        self.put(member, room)
         return [] if room.is_direct else [room.presence(member, Change.JOINED)]
 
     def let_out(self, member: Member, name: str) -> list[Effect]:

@@ -22,7 +22,7 @@ from chat.hub.members import UNKNOWN, Member, Turn, is_of
 from chat.hub.notebook import Notebook
 from chat.hub.owners import log_name, no_key
 from chat.hub.pages import beginning
-from chat.hub.replies import draft_of, no_such_nick, not_in, rejected, repeated, reply_to, store_failed
+from chat.hub.replies import draft_of, nobody_there, rejected, repeated, reply_to, store_failed
 from chat.hub.roll import Roll
 from chat.hub.silence import GONE_SECONDS
 from chat.memos import Memo, Memos, Seat
@@ -166,9 +166,7 @@ class Hub:
                 member.know_stale(result.number)
                 if commit.last == UNKNOWN:
                     member.refuse(commit.draft.n)
-                    room = commit.draft.room
-                    refusal = no_such_nick(room[1:]) if is_direct(room) else not_in(room)
-                    answer = rejected(member.finish(commit), refusal)
+                    answer = rejected(member.finish(commit), nobody_there(commit.draft.room))
                     return reply_to(member, answer) + self._go_on(member)
                 return self._commit(member, commit.draft)
             case Repeat():
@@ -228,8 +226,11 @@ class Hub:
             member.begin_session()
         else:
             nick = check_nick(hello.nick)
-            effects += self._make_way(nick, self._roll.check(nick, key))
-            member = self._roll.admit(client, nick, key, is_plain=hello.version == PLAIN_VERSION)
+            account = self._roll.check(nick, key)
+            effects += self._make_way(nick, account)
+            is_plain = hello.version == PLAIN_VERSION
+            member = self._roll.admit(Member(client, nick, key, account, is_plain=is_plain))
+            self._roll.note(member)
         effects += [Send(client, self._welcome(member)), *self._hear(member, now)]
         return effects + self._looks.catch_up(member) if member.is_plain and member.log else effects
 
@@ -261,9 +262,7 @@ class Hub:
         member = self._roll.admit_again(client, seat, now)
         for name in seat.rooms[:MEMBER_ROOMS]:
             with suppress(RequestRejected):
-                room = self._house.find(member, name)
-                room.add(member)
-                member.rooms.append(name)
+                self._house.put(member, self._house.find(member, name))
         self._roll.note(member)
 
     def _welcome(self, member: Member) -> Welcome:
@@ -331,7 +330,7 @@ class Hub:
         if member.last == UNKNOWN:  # it may be a repeat of what was said, and stored, before a restart
             member.asking = say.id
             return self._ask_store(member, draft_of(member, say.n, say.room, say.kind, say.text), UNKNOWN)
-        raise no_such_nick(say.room[1:]) if is_direct(say.room) else not_in(say.room)
+        raise nobody_there(say.room)
 
     def _set_topic(self, member: Member, topic: Topic) -> list[Effect]:
         text = topic.text or ""

@@ -80,9 +80,8 @@ class Looks:
         member = self._roll.get(client)
         if member is None or not member.end_read(fetch.room, token) or not member.is_plain:
             return []
-        if not fetch.id:  # what waits in its log waits on, until the next visit
-            return []
-        return [Send(client, store_failed(fetch.id))]
+        # what waits in its log waits on, until the next visit
+        return [] if not fetch.id else [Send(client, store_failed(fetch.id))]
 
     # --- what waits for a text member
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chat.errors import RequestRejected
 from chat.hub.effects import Effect, Send
 from chat.hub.members import Member
-from chat.messages import Accepted, Done, Joined, Kind, Rejected
+from chat.messages import DIRECT, Accepted, Done, Joined, Kind, Rejected, is_direct
 from chat.stored import Draft, Repeat
 
 
@@ -29,8 +29,11 @@ def store_failed(request_id: int) -> Rejected:
     return Rejected(request_id, "STORE_FAILED", "not done, the store failed: try again", 1.0)
 
 
-def no_such_nick(nick: str) -> RequestRejected:
-    """Give the refusal of a text to somebody whom there is not."""
+def nobody_there(target: str) -> RequestRejected:
+    """Give the refusal of a text for a room that its author is not in, or for "@" and a nick of nobody's."""
+    if not is_direct(target):
+        return not_in(target)
+    nick = target.removeprefix(DIRECT)
     return RequestRejected("NO_SUCH_NICK", f"nobody here is called {nick}, and nobody owns that nick")
 
 

@@ -56,16 +56,17 @@ class Roll:
         """Give who is here under the nick with this key."""
         return self._nicks.get(nick)
 
-    def admit(self, client: bytes, nick: Nick, key: bytes | None, *, is_plain: bool) -> Member:
-        """Let somebody be here under a nick that is free, or raise `RequestRejected`. A key owns it then."""
-        account = self.check(nick, key)
+    def admit(self, member: Member) -> Member:
+        """Let somebody be here under a nick that is free, and that `check` has let pass. A key owns it then.
+
+        Raises `RequestRejected` if the chat is full.
+        """
         if len(self._members) >= self._most:
             raise RequestRejected("FULL", "the chat is full: try again later", 60.0)
-        member = self._members[client] = Member(client, nick, key, account, is_plain=is_plain)
-        self._nicks[nick.key] = member
-        if account is not None:
-            self.owners.use(nick, account, self.at)
-        self.note(member)
+        self._members[member.client] = member
+        self._nicks[member.nick.key] = member
+        if member.account is not None:
+            self.owners.use(member.nick, member.account, self.at)
         return member
 
     def check(self, nick: Nick, key: bytes | None) -> bytes | None:
@@ -79,7 +80,8 @@ class Roll:
         nick = check_nick(seat.nick)
         if nick.key in self._nicks:
             raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
-        member = self.admit(client, nick, seat.key, is_plain=seat.is_plain)
+        account = self.check(nick, seat.key)
+        member = self.admit(Member(client, nick, seat.key, account, is_plain=seat.is_plain))
         member.is_away = seat.is_away
         if not member.is_plain:
             self._silence.resume(client, now, is_away=seat.is_away)

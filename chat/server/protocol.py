@@ -100,9 +100,7 @@ class ChatServer(DatagramProtocol):
         self._errands = Errands(hub, store, self._faults, clock, self._store_answered)
         self._lodgings = Lodgings(self._book, self._doors, settings.idle_timeout, wall)
         self._busy = False
-        self._flushing: IDelayedCall | None = (
-            None  # when there is something to send that no datagram asked for
-        )
+        self._flushing: IDelayedCall | None = None  # soon: what the store's answers have called for
         self._closed = False
 
     # --- called by Twisted and by the port
@@ -141,8 +139,9 @@ class ChatServer(DatagramProtocol):
         """Send nothing more: the port is closed, whatever a store still answers."""
         self._closed = True
         self._alarm.stop()
-        if self._flushing is not None and self._flushing.active():
+        if self._flushing is not None:
             self._flushing.cancel()
+            self._flushing = None
 
     def shut_down(self) -> Deferred[None]:
         """Tell everybody that the server goes, stop the timer and close the store."""
@@ -329,7 +328,11 @@ class ChatServer(DatagramProtocol):
         if not self._busy:
             self._advance([], self._now())
             if self._flushing is None:
-                self._flushing = self._clock.callLater(0, self._flush)
+                self._flushing = self._clock.callLater(0, self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        self._flushing = None
+        self._flush()
 
     def _perform(self, effect: Effect, now: float) -> None:
         match effect:
@@ -412,10 +415,6 @@ class ChatServer(DatagramProtocol):
 
     def _flush(self) -> None:
         """Send what this turn has called for, and be woken when something is next due."""
-        if self._flushing is not None:
-            if self._flushing.active():
-                self._flushing.cancel()
-            self._flushing = None
         try:
             self._write_outbox()
             self._errands.remember(self._hub.memos_to_keep() | self._lodgings.memos_to_keep())

@@ -66,9 +66,7 @@ class SqliteStore:
             os.close(self._lock)
             raise
         self._waiting: deque[tuple[Draft, int, Deferred[AppendResult]]] = deque()
-        self._written: deque[
-            tuple[AppendResult | StoreError | Failure, Fact | None, Deferred[AppendResult]]
-        ] = deque()
+        self._written: deque[tuple[_Outcome, Fact | None, Deferred[AppendResult]]] = deque()
         self._is_writing = False
         self._is_telling = False
         self._subscriber: Callable[[Fact], None] | None = None

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import deque
 
 from chat.messages import RoomName, ShownUpTo
+from chat.wire.outbox import REMEMBERED
+from chat.wire.pulse import REPEAT_MOST
 from chat.wire.sequence import NOWHERE, RoundTrip
 
-REPEAT_MOST = 0.5  # between two times that the same is told: as often as a ping without an answer
 PINGS = 16  # whose Pongs may still come: 8 s of repeats, and a path is given up after six
-SENT = 512  # own texts whose delivery is waited for: as many as a session watches until they are shown
 EARLY = 64  # deliveries that overtook the acceptance of their text; few can, it is repeated every second
 
 
@@ -77,7 +77,7 @@ class Receipts:
     """Which of our direct texts their readers have: each is told once, and after its acceptance."""
 
     def __init__(self) -> None:
-        self._sent: deque[int] = deque(maxlen=SENT)  # positions of accepted ones that nobody has yet
+        self._sent: deque[int] = deque(maxlen=REMEMBERED)  # positions of accepted ones that nobody has yet
         self._early: deque[int] = deque(maxlen=EARLY)
 
     def accepted(self, seq: int) -> bool:
