@@ -111,7 +111,9 @@ class Speaker(Protocol):
 
 
 class Member:
-    """One who speaks lines of text, in the clear or sealed in DTLS. `is_in` once the server has answered."""
+    """One who speaks lines of text, in the clear or sealed in DTLS, with the line ends that `nc` and
+    `openssl s_client` send. `is_in` once the server has answered.
+    """
 
     def __init__(self, addr: Addr, nick: str, *, is_sealed: bool) -> None:
         self.is_in = False
@@ -147,7 +149,7 @@ class Member:
 
     def greeting(self) -> bytes:
         """Give what asks the server to let it in."""
-        return self.nick.encode()
+        return self.nick.encode() + b"\n"
 
     def is_welcome(self, plaintext: bytes) -> bool:
         """Say whether this is the server's answer to that."""
@@ -155,7 +157,7 @@ class Member:
 
     def say(self, text: str) -> None:
         """Say a text in the room."""
-        self.send(text.encode())
+        self.send(text.encode() + b"\n")
 
     def say_all(self, texts: Sequence[str]) -> None:
         """Say some texts, one after the other."""

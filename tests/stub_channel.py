@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chat.server.peer import Addr
 
@@ -85,6 +85,12 @@ class _End:
         """Give the datagrams that are due, and forget them."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
+
+    def seal(self, plaintexts: Sequence[bytes], now: float) -> list[bytes]:
+        """Do what `send` of each and `datagrams_to_send` do."""
+        for plaintext in plaintexts:
+            self.send(plaintext, now)
+        return self.datagrams_to_send(now)
 
     def close(self, now: float) -> None:  # noqa: ARG002
         """Queue a goodbye."""

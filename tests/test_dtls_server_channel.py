@@ -115,6 +115,17 @@ class TakeoverTests(SynchronousTestCase):
         self.assertEqual(connections(), before + 2)
         self.assertTrue(channel.is_up)
 
+    def test_sealed_together(self) -> None:
+        """Whoever seals them, plaintexts come out in the order in which they were put in."""
+        client, channel, _door = known(AES)
+        told = channel.seal([b"0", b"1"], 0.0)
+        channel.receive_datagram(client.say(b"now it is yours"), 0.0)
+        told += channel.seal([b"2", b"3"], 0.0)
+        channel.send(b"4", 0.0)
+        told += channel.seal([b"5"], 0.0)
+        self.assertEqual([client.hear(one) for one in told], [b"%d" % number for number in range(6)])
+        self.assertEqual(channel.datagrams_to_send(0.0), [])
+
     def test_numbers(self) -> None:
         """No number and no nonce comes twice: ours go on behind all that OpenSSL has sealed."""
         for suite in SUITES:
@@ -362,6 +373,15 @@ class LimitTests(SynchronousTestCase):
         *said, goodbye = [datagram for datagram, _ in door.collect(NED, 0.0)]
         self.assertEqual([client.hear(datagram) for datagram in said], [b"0", b"1", b"2"])
         self.assertRaises(SSL.ZeroReturnError, client.hear, goodbye)
+
+    def test_sealed_together(self) -> None:
+        """What is told to many, too: with the last record that a key may seal comes the goodbye."""
+        client, channel, door = known(AES, Door(DtlsListener(*pair("server"), SECRET, Limits(sealed=3))))
+        channel.receive_datagram(client.say(b"hello"), 0.0)
+        *said, goodbye = channel.seal([b"0", b"1", b"2"], 0.0)
+        self.assertEqual([client.hear(datagram) for datagram in said], [b"0", b"1", b"2"])
+        self.assertRaises(SSL.ZeroReturnError, client.hear, goodbye)
+        self.assertEqual((channel.is_over, channel.seal([b"3"], 0.0), door.collect(NED, 0.0)), (True, [], []))
 
     def test_forged(self) -> None:
         """Repeats are no forgeries; with the last forgery that a key endures it says goodbye."""

@@ -71,9 +71,23 @@ class RestTests(SynchronousTestCase):
         self.turn(writes=1)
         self.assertTrue(self.reads())
 
+    def test_a_rest_after_a_timer(self) -> None:
+        """What a timer or the store's answer calls for is followed by a rest, too: it begins anew then."""
+        crowd = [peer(self.client.getsockname())] * 100
+        self.port.send([b"line"] * 100, crowd, 0.0)
+        self.assertFalse(self.reads())
+        self.reactor.advance(100 * REST_A_WRITE * 0.9)
+        self.port.send([b"line"] * 100, crowd, 0.0)
+        self.reactor.advance(100 * REST_A_WRITE * 0.9)
+        self.assertFalse(self.reads())
+        self.reactor.advance(100 * REST_A_WRITE * 0.2)
+        self.assertTrue(self.reads())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_no_rest_while_datagrams_wait(self) -> None:
         """A turn that left datagrams in the socket is followed by the next one at once."""
         self.turn(writes=1_000, waiting=DATAGRAMS_A_TURN + 1)
+        self.port.send([b"line"] * 100, [peer(self.client.getsockname())] * 100, 0.0)
         self.assertTrue(self.reads())
 
     def test_stopping_during_a_rest(self) -> None:

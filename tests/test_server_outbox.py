@@ -7,11 +7,13 @@ from collections import Counter
 from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.messages import LOBBY, Change, Entry, Kind, Presence
+from chat.messages import LOBBY, PROTOCOL_VERSION, Change, Done, Entry, Hello, Kind, Presence, Welcome
 from chat.server.book import Book
 from chat.server.outbox import Outbox
 from chat.server.peer import AnyPeer, PlainPeer, ProvenPeer
-from chat.wire.frames import encode_frame
+from chat.server.port import WRITES_A_TURN
+from chat.wire.frames import encode_frame, join_frames
+from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
 from tests.stub_channel import ServerEnd, open_sealed
@@ -19,16 +21,13 @@ from tests.stub_channel import ServerEnd, open_sealed
 HI = Entry(LOBBY, 7, 1, 0, Kind.SAY, "ann", verified=False, text="hi")
 
 
-class Listening(ServerSession):
-    """A session that keeps the frames it is handed."""
-
-    def __init__(self) -> None:
-        super().__init__(0.0, None)
-        self.frames: list[bytes] = []
-
-    def send_frame(self, frame: bytes, now: float) -> None:  # noqa: ARG002
-        """Keep it."""
-        self.frames.append(frame)
+def is_in() -> ServerSession:
+    """Give a native session whose client is in the chat."""
+    session = ServerSession(0.0, None)
+    session.receive_datagram(join_frames([encode_frame(Hello(PROTOCOL_VERSION, b"c" * 16, "ned"))]), 0.0)
+    session.send(Welcome("a server", "ned", ""), 0.0)
+    session.datagrams_to_send(0.0)
+    return session
 
 
 def proven(addr: tuple[str, int], session: ServerSession | TextSession) -> ProvenPeer:
@@ -45,7 +44,7 @@ class OutboxTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Seat them all."""
         self.book, self.outbox = Book(100), Outbox()
-        self.sessions = [Listening() for _ in range(10)]
+        self.sessions = [is_in() for _ in range(10)]
         self.members = tuple(b"%d" % number for number in range(20))
         for number, member in enumerate(self.members):
             addr = ("10.0.0.1", number)
@@ -59,13 +58,51 @@ class OutboxTests(SynchronousTestCase):
             self.book.seat(member, peer)
 
     def test_encoded_once(self) -> None:
-        """All native sessions are handed one and the same bytes, and so are repeats of a tail."""
+        """All native peers are sent the same, and once more when the room's tail is repeated."""
         self.outbox.tell_native(self.book.crowd(LOBBY, self.members), HI, 0.0)
+        self.outbox.send_rooms(0.0)
+        told = dict.fromkeys(range(10), (join_frames([encode_frame(HI)]),))
+        self.assertEqual(self.sent(), told)
         self.outbox.repeat_tails(self.book.members, 1.0)
-        frames = [frame for session in self.sessions for frame in session.frames]
-        self.assertEqual(len(frames), 20)
-        self.assertEqual({id(frame) for frame in frames}, {id(frames[0])})
-        self.assertEqual(frames[0], encode_frame(HI))
+        self.assertEqual(self.looked_after(1.0), told)
+
+    def test_what_comes_within_20_ms(self) -> None:
+        """The first leaves at once, what follows leaves together: one datagram for each peer."""
+        crowd = self.book.crowd(LOBBY, self.members)
+        self.outbox.tell_native(crowd, HI, 0.0)
+        self.assertEqual(self.outbox.next_rooms(), 0.0)
+        self.outbox.send_rooms(0.0)
+        self.assertEqual((len(self.sent()), self.outbox.next_rooms()), (10, None))
+        for _ in range(3):
+            self.outbox.tell_native(crowd, HI, 0.005)
+        self.outbox.send_rooms(0.005)
+        self.assertEqual((self.sent(), self.outbox.next_rooms()), ({}, COALESCE_SECONDS))
+        self.outbox.send_rooms(COALESCE_SECONDS)
+        self.assertEqual(self.sent(), dict.fromkeys(range(10), (join_frames([encode_frame(HI)] * 3),)))
+
+    def test_much_does_not_wait(self) -> None:
+        """What is more than a turn shall write leaves before its time."""
+        crowd = self.book.crowd(LOBBY, self.members)
+        self.outbox.tell_native(crowd, HI, 0.0)
+        self.outbox.send_rooms(0.0)
+        self.sent()
+        for _ in range(WRITES_A_TURN // 10):
+            self.outbox.tell_native(crowd, HI, 0.001)
+        self.outbox.send_rooms(0.001)
+        self.assertEqual(len(self.sent()), 10)
+
+    def test_with_an_answer(self) -> None:
+        """Who has an answer coming is sent all in one datagram; the others have theirs already."""
+        self.sessions[3].send(Done(1, "done"), 1.0)
+        peer = self.book.members[self.members[3]]
+        assert isinstance(peer, ProvenPeer)
+        self.outbox.look_after(peer)
+        self.outbox.tell_native(self.book.crowd(LOBBY, self.members), HI, 1.0)
+        self.outbox.send_rooms(1.0)
+        told = self.sent()
+        self.assertEqual(sorted(told), [0, 1, 2, 4, 5, 6, 7, 8, 9])
+        both = join_frames([encode_frame(Done(1, "done")), encode_frame(HI)])
+        self.assertEqual(self.looked_after(1.0), {3: (both,)})
 
     def test_rendered_once(self) -> None:
         """There is one line for each form that plain peers want it in: another room, two line ends."""
@@ -83,14 +120,8 @@ class OutboxTests(SynchronousTestCase):
             self.book.seat(member, peer)
         self.outbox.tell_text(self.book.crowd(LOBBY, self.members), HI, self.book.members[self.members[0]])
         self.assertEqual([len(part) for part in self.outbox.take()], [10, 10])
-        told = {}
-        for sealed in self.outbox.take_crowd(0.0):
-            sealed.pass_on(0.0)
-            (datagram,) = sealed.channel.datagrams_to_send(0.0)
-            opened = open_sealed(datagram)
-            assert opened is not None
-            told[sealed.addr[1]] = opened[3]
-        self.assertEqual(told, dict.fromkeys((1, 2, 3), b"[lobby] ann: hi"))
+        self.outbox.send_rooms(0.0)
+        self.assertEqual(self.sent(), dict.fromkeys((1, 2, 3), (b"[lobby] ann: hi",)))
 
     def test_what_is_said_to_one_alone(self) -> None:
         """It bears no mark, has the reader's line end, and comes back to whoever says it to themselves."""
@@ -125,9 +156,25 @@ class OutboxTests(SynchronousTestCase):
         self.book.forget(peer)
         self.assertNotIn(b"another", self.book.members)
 
+    def sent(self) -> dict[int, tuple[bytes, ...]]:
+        """Take what is to be written; give the plaintexts for each peer with a channel, by its port."""
+        told: dict[int, tuple[bytes, ...]] = {}
+        for datagram, peer in zip(*self.outbox.take(), strict=True):
+            opened = open_sealed(datagram)
+            if opened is not None:
+                told[peer.addr[1]] = (*told.get(peer.addr[1], ()), opened[3])
+        return told
+
+    def looked_after(self, now: float) -> dict[int, tuple[bytes, ...]]:
+        """Do for those who are to be looked after what the server does; give what they are sent."""
+        while (peer := self.outbox.next_proven()) is not None:
+            peer.pass_on(now)
+            self.outbox.put(peer.channel.datagrams_to_send(now), peer)
+        return self.sent()
+
     def change_session(self) -> None:
         """Let a member have another session."""
-        peer = proven(("10.0.0.2", 1), Listening())
+        peer = proven(("10.0.0.2", 1), is_in())
         self.book.add(peer)
         self.assertIs(self.book.seat(self.members[0], peer), self.book.peers["10.0.0.1", 0])
 

@@ -24,17 +24,16 @@ Alike = tuple[bytes, bool, list[_Text]]
 class Crowd:
     """The peers behind `members` of one room, sorted by what each of them is sent.
 
-    Lines go to those in `plain` and in `sealed`, frames to the `sessions` of those in `native`.
+    Lines go to those in `plain` and in `sealed`, frames to those in `native`.
     """
 
-    __slots__ = ("members", "native", "plain", "sealed", "sessions")
+    __slots__ = ("members", "native", "plain", "sealed")
 
     def __init__(self, room: str, members: tuple[bytes, ...], peers: Mapping[bytes, AnyPeer]) -> None:
         plain: list[tuple[TextSession, PlainPeer]] = []
         sealed: list[tuple[TextSession, ProvenPeer]] = []
         self.members = members
-        self.native: dict[ProvenPeer, None] = {}
-        self.sessions: list[ServerSession] = []
+        self.native: list[tuple[ProvenPeer, ServerSession]] = []
         for member in members:
             peer = peers.get(member)  # a member outlives its session: it may have none now
             if isinstance(peer, PlainPeer):
@@ -44,8 +43,7 @@ class Crowd:
                 if isinstance(session, TextSession):
                     sealed.append((session, peer))
                 elif session is not None:
-                    self.native[peer] = None
-                    self.sessions.append(session)
+                    self.native.append((peer, session))
         self.plain = _alike(room, plain)
         self.sealed = _alike(room, sealed)
 
@@ -96,6 +94,8 @@ class Book:
         if seated is peer:
             return None
         self._leave_seat(peer)  # refused, it may come in as another
+        if seated is not None:
+            seated.seat = None
         self.members[member] = peer
         peer.seat = member
         self._crowds.clear()
@@ -105,6 +105,7 @@ class Book:
         """Let nobody be told what `member` is told; give the one that was."""
         peer = self.members.pop(member, None)
         if peer is not None:
+            peer.seat = None
             self._crowds.clear()
         return peer
 
@@ -143,5 +144,5 @@ class Book:
         return crowd
 
     def _leave_seat(self, peer: AnyPeer) -> None:
-        if peer.seat is not None and self.members.get(peer.seat) is peer:
+        if peer.seat is not None:
             self.unseat(peer.seat)

@@ -1,21 +1,22 @@
 """What one turn has to send: rendered and encoded once for everybody, in the order in which it came up.
 
-A plain peer's lines stand here as datagrams, in their place among what others are told. A sealed peer's wait
-at the peer, and a native peer's frames in its session; of both here stands only that they have some. What a
-room is told leaves for all of these together, at most every 20 ms: what came meanwhile shares datagrams, and
-one timer serves them all. What is an answer to one of them does not wait, and takes along what does.
+A plain peer's lines stand here as datagrams, in their place among what others are told. What a room is told
+leaves for all who have a channel together, at most every 20 ms: what came meanwhile shares datagrams, and one
+timer serves them all. Until then frames stand here, once for all of a room, and a sealed peer's lines at the
+peer, where its own take their place behind them. What is an answer to one of them does not wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 from chat.messages import Broadcast, Entry, is_direct
 from chat.server.book import Crowd
 from chat.server.peer import AnyPeer, Peer, ProvenPeer
 from chat.server.port import WRITES_A_TURN
-from chat.wire.frames import encode_frame
-from chat.wire.lines import mark, render
+from chat.wire.frames import MAX_PLAINTEXT, encode_frame, pack
+from chat.wire.lines import join_lines, mark, render
 from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import ServerSession
 from chat.wire.tails import Tails
@@ -24,7 +25,8 @@ from chat.wire.tails import Tails
 class Outbox:
     """The datagrams to write, the channels to look after, and the entries that are said again.
 
-    `queued` counts both, once for each peer: who reads from the socket stops to write when it is large.
+    `queued` counts what will be written, once for each peer: who reads from the socket stops to write when it
+    is large.
     """
 
     def __init__(self) -> None:
@@ -32,16 +34,16 @@ class Outbox:
         self._datagrams: list[bytes] = []
         self._peers: list[Peer] = []  # whom each of them goes to
         self._proven: dict[ProvenPeer, None] = {}
-        self._crowded: dict[ProvenPeer, None] = {}  # who was told what all of a room are told
-        self._crowd_at = 0.0  # from when on that may leave
+        self._frames: dict[Crowd, list[bytes]] = {}  # what rooms were told, for their native peers
+        self._lined: dict[ProvenPeer, None] = {}  # the sealed peers of rooms that were told something
+        self._rooms_at = 0.0  # from when on that may leave
         self._tails = Tails()
 
-    def put(self, datagrams: Iterable[bytes], peer: Peer) -> None:
+    def put(self, datagrams: Collection[bytes], peer: Peer) -> None:
         """Queue datagrams for one peer."""
-        for datagram in datagrams:
-            self._datagrams.append(datagram)
-            self._peers.append(peer)
-            self.queued += 1
+        self._datagrams += datagrams
+        self._peers += [peer] * len(datagrams)
+        self.queued += len(datagrams)
 
     def look_after(self, peer: ProvenPeer) -> None:
         """Note that the session of `peer`, or its channel, may have something to send."""
@@ -68,7 +70,7 @@ class Outbox:
             for peer in proven:
                 if peer is not silent:
                     peer.lines.append(plaintext)
-                    self._crowded[peer] = None
+                    self._lined[peer] = None
             self.queued += len(proven)
 
     def tell_native(self, crowd: Crowd, message: Broadcast, now: float) -> None:
@@ -76,9 +78,7 @@ class Outbox:
         if not crowd.native:
             return
         frame = encode_frame(message)
-        for session in crowd.sessions:
-            session.send_frame(frame, now)
-        self._crowded.update(crowd.native)
+        self._frames.setdefault(crowd, []).append(frame)
         self.queued += len(crowd.native)
         if isinstance(message, Entry):
             self._tails.entry(message.room, frame, crowd.members, now)
@@ -96,30 +96,50 @@ class Outbox:
                     continue
                 if not only_recent_fetchers or peer.session.has_fetched(now):
                     peer.session.send_frame(frame, now)
-                    self._crowded[peer] = None
+                    self._proven[peer] = None
 
     def next_proven(self) -> ProvenPeer | None:
         """Give one of the peers to look after, and forget it; None: there is none."""
         if not self._proven:
             return None
-        peer = self._proven.popitem()[0]
-        self._crowded.pop(peer, None)
-        return peer
+        return self._proven.popitem()[0]
 
-    def next_crowd(self) -> float | None:
-        """Give the time at which `take_crowd` has somebody."""
-        return self._crowd_at if self._crowded else None
+    def next_rooms(self) -> float | None:
+        """Give the time at which `send_rooms` has something to do."""
+        return self._rooms_at if self._frames or self._lined else None
 
-    def take_crowd(self, now: float) -> Iterable[ProvenPeer]:
-        """Give those who have something to send of what rooms were told, and forget them.
+    def send_rooms(self, now: float) -> None:
+        """Queue what rooms were told, for those who have a channel.
 
         If it is time, or if that has become much: it shall be written before the turn goes on.
         """
-        if not self._crowded or (now < self._crowd_at and self.queued < WRITES_A_TURN):
-            return ()
-        self._crowd_at = now + COALESCE_SECONDS
-        crowded, self._crowded = self._crowded, {}
-        return crowded
+        is_time = now >= self._rooms_at or self.queued >= WRITES_A_TURN
+        if not is_time or not (self._frames or self._lined):
+            return
+        self._rooms_at = now + COALESCE_SECONDS
+        told, self._frames = self._frames, {}
+        for crowd, frames in told.items():
+            plaintexts = pack(frames)
+            for peer, session in crowd.native:
+                if peer in self._proven:  # it has an answer, too: together
+                    for frame in frames:
+                        session.send_frame(frame, now)
+                else:
+                    self._send(peer, plaintexts, now)
+        lined, self._lined = self._lined, {}
+        for peer in lined:
+            if peer not in self._proven:
+                lines, peer.lines = tuple(peer.lines), []
+                self._send(peer, _join(lines), now)
+
+    def _send(self, peer: ProvenPeer, plaintexts: Sequence[bytes], now: float) -> None:
+        if peer.seat is None:  # its member has left since, or has another session
+            return
+        datagrams = peer.channel.seal(plaintexts, now)
+        self._datagrams += datagrams
+        self._peers += [peer] * len(datagrams)
+        if peer.channel.is_over:
+            self._proven[peer] = None
 
     def take(self) -> tuple[list[bytes], list[Peer]]:
         """Give the datagrams in their order and, at the same places, whom they go to; and forget them."""
@@ -127,3 +147,8 @@ class Outbox:
         self._datagrams, self._peers = [], []
         self.queued = 0
         return taken
+
+
+@lru_cache(maxsize=16)  # of one turn: all who are in the same rooms are sent the same
+def _join(lines: tuple[bytes, ...]) -> list[bytes]:
+    return join_lines(lines, MAX_PLAINTEXT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from chat.messages import Request
@@ -52,6 +53,9 @@ class Channel(Protocol):
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Give the datagrams that are due, and forget them."""
 
+    def seal(self, plaintexts: Sequence[bytes], now: float) -> list[bytes]:
+        """Do what `send` of each and `datagrams_to_send` do: the way of what is told to many."""
+
     def next_timeout(self) -> float | None:
         """Give the time at which `handle_timeout` wants to be called; None: nothing waits for a time."""
 
@@ -90,7 +94,7 @@ class Peer:
         # What makes answers leave from there, where that takes anything.
         self.source: list[ControlMessage] = []
         self.failing_since: float | None = None
-        self.seat: bytes | None = None  # the member that it spoke for last
+        self.seat: bytes | None = None  # the member that is told here what it is told
         self.form = b"", ""  # what a text peer's lines looked like when they were last looked at
 
 
@@ -144,11 +148,6 @@ class ProvenPeer(Peer):
             self.lines.clear()
         for plaintext in plaintexts:
             self.channel.send(plaintext, now)
-
-    @property
-    def holds_back(self) -> bool:
-        """Whether the session keeps frames for a moment: it has sent some just now."""
-        return isinstance(self.session, ServerSession) and self.session.holds_back
 
     def next_timeout(self) -> float | None:
         """Give the time at which session or channel want something; None: the session is at its end."""

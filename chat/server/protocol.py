@@ -264,15 +264,6 @@ class ChatServer(DatagramProtocol):
         elif when is not None:
             self._wheel.schedule(peer, when)
 
-    def _pass_on(self, peer: ProvenPeer, now: float) -> None:
-        """Queue what a peer was told with its room. Its timers stay as they are: this is the way of most."""
-        if self._book.peers.get(peer.addr) is not peer:
-            return
-        peer.pass_on(now)
-        self._outbox.put(peer.channel.datagrams_to_send(now), peer)
-        if peer.channel.is_over or peer.holds_back:
-            self._look_after_channel(peer, now)
-
     def _lose(self, peer: AnyPeer, reason: str, now: float) -> None:
         """Know a peer no more. Who spoke text leaves with it; a native member may come back on another."""
         self._forget(peer)
@@ -370,12 +361,12 @@ class ChatServer(DatagramProtocol):
     # --- what waits for its time
 
     def _set_alarm(self) -> None:
-        tail, crowd = self._outbox.next_tail(), self._outbox.next_crowd()
+        tail, rooms = self._outbox.next_tail(), self._outbox.next_rooms()
         if tail is not None:
             self._wheel.schedule(Chore.TAILS, tail)
         when = self._wheel.next_timeout()
-        if crowd is not None:  # a slot of the wheel would be half of what it waits
-            when = crowd if when is None else min(when, crowd)
+        if rooms is not None:  # a slot of the wheel would be half of what they wait
+            when = rooms if when is None else min(when, rooms)
         if not self._closed:
             self._alarm.set(when)
 
@@ -425,10 +416,9 @@ class ChatServer(DatagramProtocol):
         """Write the outbox; then remove those that cannot be written to, and tell the others of it."""
         while not self._closed:
             now = self._now()
+            self._outbox.send_rooms(now)
             while (proven := self._outbox.next_proven()) is not None:
                 self._look_after_channel(proven, now)
-            for told in self._outbox.take_crowd(now):
-                self._pass_on(told, now)
             datagrams, peers = self._outbox.take()
             if not datagrams:
                 break

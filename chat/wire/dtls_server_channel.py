@@ -14,6 +14,7 @@ Its law is that of `DtlsChannel`, and: no record of the client's is ever opened 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, cast
 
 from OpenSSL import SSL
@@ -87,6 +88,17 @@ class ServerChannel(DtlsChannel):
         self._outgoing.append(sealer.seal(plaintext))
         if sealer.is_spent:
             self.close(now)
+
+    def seal(self, plaintexts: Sequence[bytes], now: float) -> list[bytes]:
+        """Do what `send` of each and `datagrams_to_send` do, in a fifth of the steps: many are told so."""
+        sealer = self._sealer
+        if sealer is None or self._outgoing:
+            return super().seal(plaintexts, now)
+        sealed = [sealer.seal(plaintext) for plaintext in plaintexts]
+        if sealer.is_spent:
+            self.close(now)
+            sealed += self.datagrams_to_send(now)
+        return sealed
 
     def close(self, now: float) -> None:
         """Queue a goodbye behind what is queued already, if there is a session; it is over."""

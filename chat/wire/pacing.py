@@ -6,16 +6,9 @@ third of the datagrams, of their encryption and of the air time.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from chat.wire.frames import pack
 
 COALESCE_SECONDS = 0.02
-
-
-@lru_cache(maxsize=64)  # of one turn: all who are in the same rooms are sent the same
-def _pack(frames: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    return tuple(pack(frames))
 
 
 class Pacer:
@@ -34,8 +27,8 @@ class Pacer:
         if not self.frames or now < self._ready_at:
             return []
         self._ready_at = now + COALESCE_SECONDS
-        frames, self.frames = tuple(self.frames), []
-        return list(_pack(frames))
+        frames, self.frames = self.frames, []
+        return pack(frames)
 
     def not_before(self, when: float | None) -> float | None:
         """Give `when`, or the time from which on something may leave if that is later."""

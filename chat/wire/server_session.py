@@ -149,11 +149,6 @@ class ServerSession:
         """Give the datagrams that are due, and forget them."""
         return self._pacer.datagrams_to_send(now)
 
-    @property
-    def holds_back(self) -> bool:
-        """Whether frames wait for the moment at which they may leave."""
-        return bool(self._pacer.frames)
-
     def next_timeout(self) -> float | None:
         """Give the time of the next `datagrams_to_send` or `handle_timeout`; None: it can be forgotten."""
         if self._pacer.frames or self.state is State.CLOSED:
