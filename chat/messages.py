@@ -72,7 +72,8 @@ class Change(StrEnum):
     BACK = "back"
 
 
-class _Message(msgspec.Struct, frozen=True, array_like=True):
+# gc=False: what holds nothing but texts and numbers is in no cycle, and a collector need not look at it.
+class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pass
 
 

@@ -10,7 +10,7 @@ import msgspec
 from chat.messages import Entry, Kind
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An entry before the store has given it a position; `client` and `n` name it for ever.
 
     `n` is 0 for what has no number (a topic): it is written whatever was written before. `reader` is the one
@@ -27,7 +27,7 @@ class Draft(msgspec.Struct, frozen=True):
     reader: bytes = b""
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """An entry that the store holds, whose it was and whom it is for: what a store's subscriber is told.
 
     `floor` is the newest position of the room that is not kept any more.
@@ -40,13 +40,13 @@ class Fact(msgspec.Struct, frozen=True):
     reader: bytes = b""
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """The draft is stored; the subscriber is told (and tells everybody else)."""
 
     seq: int
 
 
-class Repeat(msgspec.Struct, frozen=True):
+class Repeat(msgspec.Struct, frozen=True, gc=False):
     """This number is not above the client's stored one: it was appended at `seq`, or never was (0).
 
     `is_same` says whether the draft was this one (room, kind and text), and not another with its number. All
@@ -57,7 +57,7 @@ class Repeat(msgspec.Struct, frozen=True):
     is_same: bool = True
 
 
-class Stale(msgspec.Struct, frozen=True):
+class Stale(msgspec.Struct, frozen=True, gc=False):
     """Nothing written: the client's stored number is `number`, not the one the caller believed."""
 
     number: int
@@ -66,7 +66,7 @@ class Stale(msgspec.Struct, frozen=True):
 AppendResult = Appended | Repeat | Stale
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, frozen=True, gc=False):
     """A stretch of a room's log: its floor (newest not kept), its head (newest), entries in order."""
 
     floor: int

@@ -13,7 +13,6 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from chat.server.peer import Addr, Peer, show_addr
 from chat.server.port import (
-    DATAGRAMS_A_TURN,
     WRITES_A_TURN,
     UdpPort,
 )
@@ -74,28 +73,6 @@ class PortTests(TestCase):
         answered = peer(addr, port.reply_source(addr, recorder.spoken_to[-1]))
         self.assertEqual(port.send([b"answer"] * 1, [answered], 0.0), [])
         return answered
-
-    def test_at_most_64_datagrams_a_turn(self) -> None:
-        """However many datagrams wait, a turn takes 64: timers are looked at in between."""
-        port, recorder, number = self.listen("127.0.0.1")
-        client = self.client(("127.0.0.1", number))
-        for i in range(200):
-            client.send(b"%d" % i)
-        for _ in range(4):
-            port.doRead()
-        self.assertEqual(recorder.turns, [DATAGRAMS_A_TURN] * 3 + [200 - 3 * DATAGRAMS_A_TURN])
-        self.assertEqual(recorder.datagrams, [b"%d" % i for i in range(200)])
-
-    def test_empty_datagrams_count_too(self) -> None:
-        """An empty datagram is one of the 64: a flood of them starves nobody."""
-        port, recorder, number = self.listen("127.0.0.1")
-        client = self.client(("127.0.0.1", number))
-        for _ in range(200):
-            client.send(b"")
-        port.doRead()
-        port.doRead()
-        self.assertEqual(recorder.turns, [DATAGRAMS_A_TURN] * 2)
-        self.assertEqual(set(recorder.datagrams), {b""})
 
     def test_a_turn_ends_even_if_nothing_came(self) -> None:
         """A wake-up for nothing (a bad checksum) is no error, and the turn's end is told all the same."""

@@ -1,4 +1,4 @@
-"""Tests of `chat.server.port`: after it has written much it rests, so that more comes together."""
+"""Tests of `chat.server.port`: how much it takes in one turn, and how it rests after it has written much."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import socket
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.server.port import DATAGRAMS_A_TURN, REST_A_WRITE, REST_LEAST, REST_MOST, UdpPort
+from chat.server.port import DATAGRAMS_A_TURN, REST_A_WRITE, REST_LEAST, REST_MOST, TURN_SECONDS, UdpPort
 from tests.port_support import Recorder, peer
 
 
-class RestTests(SynchronousTestCase):
-    """How long a port rests, on a reactor whose time is the test's."""
+class PortCase(SynchronousTestCase):
+    """A port on a reactor whose time is the test's."""
 
     def setUp(self) -> None:
-        """Open a port whose protocol writes `writes` datagrams at the end of a turn."""
+        """Open it."""
         self.reactor = MemoryReactorClock()
         self.recorder = Recorder()
         self.port = UdpPort(0, self.recorder, "127.0.0.1", self.reactor)
@@ -29,6 +29,40 @@ class RestTests(SynchronousTestCase):
         self.client.close()
         self.port.stopListening()
         self.reactor.advance(0)
+
+
+class TurnTests(PortCase):
+    """How much one turn takes: timers are looked at in between."""
+
+    def flood(self, content: bytes) -> None:
+        """Let 200 datagrams wait."""
+        for _ in range(200):
+            self.client.send(content)
+
+    def test_at_most_64_datagrams(self) -> None:
+        """However many wait, empty ones or not: a flood starves nobody."""
+        for content in (b"question", b""):
+            self.recorder.turns.clear()
+            self.recorder.datagrams.clear()
+            self.flood(content)
+            for _ in range(4):
+                self.port.doRead()
+            self.assertEqual(self.recorder.turns, [DATAGRAMS_A_TURN] * 3 + [200 - 3 * DATAGRAMS_A_TURN])
+            self.assertEqual(self.recorder.datagrams, [content] * 200)
+
+    def test_at_most_10_ms(self) -> None:
+        """Fewer of them if they ask for much: no further one is begun when the time is over."""
+        self.recorder.at_each = lambda: self.reactor.advance(TURN_SECONDS / 8)
+        self.flood(b"a great deal")
+        for _ in range(25):
+            self.port.doRead()
+        self.assertEqual(self.recorder.turns, [8] * 25)
+        self.port.doRead()
+        self.assertEqual(self.recorder.turns[-1], 0)
+
+
+class RestTests(PortCase):
+    """How long a port rests, whose protocol writes `writes` datagrams at the end of a turn."""
 
     def turn(self, writes: int, waiting: int = 1) -> None:
         """Let a turn begin with `waiting` datagrams and write `writes` at its end."""
