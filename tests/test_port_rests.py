@@ -132,6 +132,27 @@ class RestTests(PortCase):
         self.assertFalse(self.reads())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_close_together(self) -> None:
+        """What is read soon after a rest is followed by one more, and what comes later by none."""
+        for after, reads in ((REST_A_WRITE, False), (1.0, True)):
+            self.turn(writes=100)
+            self.reactor.advance(100 * REST_A_WRITE + after)
+            self.turn(writes=0)
+            self.assertEqual(self.reads(), reads)
+            self.reactor.advance(1.0)
+            self.assertTrue(self.reads())
+
+    def test_stopping_within_a_turn(self) -> None:
+        """A port that is stopped by what it has read does not rest: it is over."""
+        crowd = [peer(self.client.getsockname())] * 100
+        self.recorder.at_each = self.port.stopListening
+        self.recorder.at_turns_end = lambda: self.port.send([b"line"] * 100, crowd, 0.0)
+        self.client.send(b"question")
+        self.port.doRead()
+        self.reactor.advance(1)
+        self.assertFalse(self.reads())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_held_until_the_protocol_is_ready(self) -> None:
         """A held port reads nothing, whatever ends meanwhile; released, it reads."""
         self.port.hold()

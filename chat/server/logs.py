@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import msgspec
@@ -28,7 +29,8 @@ LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("text", "json")
 
 # What Twisted's own logging adds to an event beside the fields that its author gave.
-_NOT_FIELDS = frozenset({"format", "isError", "message", "system", "time", "failure", "why"})
+_NOT_FIELDS = frozenset({"format", "isError", "level", "message", "system", "time", "failure", "why"})
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def format_text(event: LogEvent) -> str:
@@ -48,14 +50,18 @@ def format_json(event: LogEvent) -> str:
     }
     if "log_failure" in event:
         record["traceback"] = _traceback(event)
-    for key, value in event.items():
-        if not key.startswith("log_") and key not in _NOT_FIELDS and key not in record:
-            record[key] = value
-    return msgspec.json.encode(record, enc_hook=str).decode() + "\n"
+    record |= {k: value for k, value in event.items() if k[:4] != "log_" and k not in _NOT_FIELDS}
+    return _encode(record).decode() + "\n"
 
 
 def _time(event: LogEvent) -> str:
-    return datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds")
+    second, milliseconds = divmod(int(event["log_time"] * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03}+00:00"
+
+
+@lru_cache(maxsize=2)  # of what happens now
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
 
 
 def _level(event: LogEvent) -> str:

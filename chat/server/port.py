@@ -67,6 +67,8 @@ class UdpPort(Port):
         self._is_reading = False
         self._is_drained = True  # the last turn of reading has left nothing
         self._waking: IDelayedCall | None = None  # the end of a rest
+        self._last_rest = 0.0
+        self._busy_until = 0.0  # until then what is read is followed by a rest
         self._held = False
         self._has_ill = False  # a write has failed at some time: somebody's failure may have to be ended
         self._batch: Batch | None = None  # of the socket, where the system has such a call
@@ -127,6 +129,7 @@ class UdpPort(Port):
 
     def stopListening(self) -> Deferred[None] | None:
         """Let go of the socket; the Deferred fires when that is done."""
+        self._held = True
         self._end_rest()
         closed: Deferred[None] | None = super().stopListening()
         return closed
@@ -171,13 +174,22 @@ class UdpPort(Port):
         return failed
 
     def _rest(self, written: int) -> None:
-        """Do not read for as long as so many datagrams are worth, unless more wait already."""
+        """Do not read for as long as so many datagrams are worth, unless more wait already.
+
+        What is read soon after a rest is followed by another one, which ends when that was stored, written,
+        and rested from: else what comes meanwhile would be a commit and a write of its own.
+        """
+        clock: Any = self.reactor
+        now = clock.seconds()
         rest = min(REST_MOST, written * REST_A_WRITE)
+        if rest >= REST_LEAST:
+            self._last_rest, self._busy_until = rest, now + 2 * rest
+        elif now < self._busy_until:
+            rest = self._last_rest
         if rest < REST_LEAST or not self._is_drained or self._held:
             return
         self._end_rest()
         self.stopReading()
-        clock: Any = self.reactor
         self._waking = clock.callLater(rest, self.startReading)
 
     def _end_rest(self) -> None:
