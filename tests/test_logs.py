@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+from pathlib import Path
 from typing import Any
 
-from twisted.logger import ILogObserver, LogEvent, Logger
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.threads import deferToThread
+from twisted.logger import LogEvent, Logger
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from chat.server.logs import LEVELS, format_json, format_text, observer
+from chat.server.logs import LEVELS, Observer, format_json, format_text, running_reactor
+from tests.client_process import the_reactor
 
 HOSTILE = "{0.__class__} {nick} {nobody} %s %(nick)s {text!r:>9}"
 
@@ -163,12 +168,63 @@ class JsonTests(SynchronousTestCase):
 
 
 class ObserverTests(SynchronousTestCase):
-    """What is written, and what is left out."""
+    """What is written, what is left out, and when."""
+
+    def setUp(self) -> None:
+        """Log to `out`, in the turns of a reactor that runs."""
+        self.out = io.StringIO()
+        self.clock = Clock()
+        self.log = Logger("chat.server", observer=Observer(self.out, "text", "info", lambda: self.clock))
+
+    def said(self) -> list[str]:
+        """Give what has been written, without what stands before it."""
+        return [line.rpartition(" ")[2] for line in self.out.getvalue().splitlines()]
+
+    def test_a_turn_is_written_at_its_end(self) -> None:
+        """What one turn says is written together, by one call; then the next turn's."""
+        for turn in range(2):
+            self.log.info("one")
+            self.log.info("two")
+            self.assertEqual((len(self.clock.calls), len(self.said())), (1, 2 * turn))
+            self.clock.advance(0)
+        self.assertEqual(self.said(), ["one", "two"] * 2)
+
+    def test_a_warning_does_not_wait(self) -> None:
+        """Nor does what was said before it: a program that is killed next has said it."""
+        self.log.info("one")
+        self.log.error("two")
+        self.assertEqual(self.said(), ["one", "two"])
+        self.clock.advance(0)
+        self.assertEqual(self.said(), ["one", "two"])
+
+    def test_without_a_reactor(self) -> None:
+        """Each line is written at once where none runs, and by other threads."""
+        log = Logger("chat.server", observer=Observer(self.out, "text", "info", lambda: None))
+        log.info("one")
+        self.assertEqual(self.said(), ["one"])
+
+    def test_interrupted(self) -> None:
+        """A signal's handler may log while a line is being written: nothing is lost, and nobody waits."""
+        out = Interrupted()
+        log = out.log = Logger("chat.server", observer=Observer(out, "text", "info", lambda: None))
+        log.info("one")
+        said = [line.rpartition(" ")[2] for line in out.getvalue().splitlines()]
+        self.assertEqual(said, ["one", "interrupted"])
+
+    def test_a_full_disk(self) -> None:
+        """A log that cannot be written ends nothing, and goes on when it can."""
+        with Path("/dev/full").open("w") as full:
+            log = Logger("chat.server", observer=Observer(full, "text", "info", lambda: self.clock))
+            log.error("one")
+            with contextlib.suppress(OSError):
+                full.close()
+        self.log.error("two")
+        self.assertEqual(self.said(), ["two"])
 
     def write(self, log_format: str, level: str) -> list[str]:
         """Log one event of each level to an observer of `level`; give the lines that it wrote."""
         out = io.StringIO()
-        observe: ILogObserver = observer(out, log_format, level)
+        observe = Observer(out, log_format, level, lambda: None)
         log = Logger("chat.server", observer=observe)
         for each in LEVELS:
             getattr(log, each)("at {each}", each=each)
@@ -186,3 +242,31 @@ class ObserverTests(SynchronousTestCase):
         self.assertTrue(text.endswith("[chat.server#error] at error"))
         (line,) = self.write("json", "error")
         self.assertEqual(json.loads(line)["message"], "at error")
+
+
+class Interrupted(io.StringIO):
+    """A file whose first write is interrupted by a signal, of which `log` is told."""
+
+    log: Logger | None = None
+
+    def write(self, text: str) -> int:
+        """Write it."""
+        log, self.log = self.log, None
+        if log is not None:
+            log.info("interrupted")
+        return super().write(text)
+
+
+class RunningReactorTests(TestCase):
+    """When there is a reactor that writes the log at the end of its turns."""
+
+    timeout = 60
+
+    async def test_in_its_thread(self) -> None:
+        """It is there as soon as it runs."""
+        await deferLater(the_reactor(), 0)
+        self.assertIs(running_reactor(), the_reactor())
+
+    async def test_in_another_thread(self) -> None:
+        """It is not there for others, who write by themselves."""
+        self.assertIsNone(await deferToThread(running_reactor))

@@ -2,31 +2,32 @@
 
 Text goes in as fields and never as a format; what members wrote was cleaned when it came in, so one event is
 one line (a traceback, which is a bug of ours, is the exception).
+
+What a turn of the reactor says is written at its end in one go: in a busy talk that is many lines.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from threading import RLock
 from typing import Any, TextIO
 
 import msgspec
-from twisted.logger import (
-    FileLogObserver,
-    FilteringLogObserver,
-    ILogObserver,
-    LogEvent,
-    LogLevel,
-    LogLevelFilterPredicate,
-    formatEvent,
-)
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from twisted.python.logfile import LogFile
+from twisted.python.threadable import isInIOThread
+from zope.interface import implementer
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("text", "json")
+_RANK = {LogLevel.levelWithName(name): rank for rank, name in enumerate((*LEVELS, "critical"))}
+_INFO = _RANK[LogLevel.info]
 
 # What Twisted's own logging adds to an event beside the fields that its author gave.
 _NOT_FIELDS = frozenset({"format", "isError", "level", "message", "system", "time", "failure", "why"})
@@ -83,11 +84,61 @@ def _traceback(event: LogEvent) -> str:
     return f"\n{event['log_failure'].getTraceback()}" if "log_failure" in event else ""
 
 
-def observer(out: TextIO, log_format: str, level: str) -> ILogObserver:
-    """Give an observer that writes events of at least `level` to `out`, as text or as JSON lines."""
-    write = format_text if log_format == "text" else format_json
-    least = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(level))
-    return FilteringLogObserver(FileLogObserver(out, write), [least])
+def running_reactor() -> IReactorTime | None:
+    """Give the reactor if it runs, in this thread."""
+    reactor: Any = sys.modules.get("twisted.internet.reactor")  # to import it would choose one
+    return reactor if reactor is not None and reactor.running and isInIOThread() else None
+
+
+@implementer(ILogObserver)
+class Observer:
+    """Writes events of at least `level` to `out`, as text or as JSON lines: those of one turn together.
+
+    What is a warning or worse is written at once, and so is everything while no `reactor` runs.
+    """
+
+    def __init__(
+        self,
+        out: TextIO,
+        log_format: str,
+        level: str,
+        reactor: Callable[[], IReactorTime | None] = running_reactor,
+    ) -> None:
+        self._out = out
+        self._format = format_text if log_format == "text" else format_json
+        self._least = LEVELS.index(level)
+        self._reactor = reactor
+        self._lines: deque[str] = deque()  # as many as one turn says
+        self._flushing: IDelayedCall | None = None
+        self._is_writing = False
+        self._lock = RLock()  # other threads log, too, and so do handlers of signals, whatever they interrupt
+
+    def __call__(self, event: LogEvent) -> None:
+        """Take an event."""
+        rank = _RANK.get(event.get("log_level", LogLevel.info), 0)
+        if rank < self._least:
+            return
+        self._lines.append(self._format(event))
+        reactor = self._reactor()
+        if rank > _INFO or reactor is None:
+            self.flush()
+        elif self._flushing is None or not self._flushing.active():
+            self._flushing = reactor.callLater(0, self.flush)
+
+    def flush(self) -> None:
+        """Write what has been said. If that fails, there is nobody who could be told."""
+        with self._lock:
+            if self._is_writing:  # and is interrupted by us: it goes on with our lines
+                return
+            self._is_writing = True
+            try:
+                while self._lines:
+                    self._out.write("".join(self._lines.popleft() for _ in range(len(self._lines))))
+                    self._out.flush()
+            except OSError:
+                pass
+            finally:
+                self._is_writing = False
 
 
 def twistd_observer(twistd: Mapping[str, Any], log_format: str, level: str) -> ILogObserver:
@@ -99,7 +150,7 @@ def twistd_observer(twistd: Mapping[str, Any], log_format: str, level: str) -> I
     if name == "-":
         if not twistd["nodaemon"]:
             raise SystemExit("udpchat: a daemon cannot log to standard output: give --logfile FILE or -n")
-        return observer(sys.stdout, log_format, level)
+        return Observer(sys.stdout, log_format, level)
     log_file = LogFile.fromFullPath(name)
 
     def rotate(*_: object) -> None:
@@ -108,4 +159,4 @@ def twistd_observer(twistd: Mapping[str, Any], log_format: str, level: str) -> I
         reactor.callFromThread(log_file.rotate)  # type: ignore[attr-defined]
 
     signal.signal(signal.SIGUSR1, rotate)
-    return observer(log_file, log_format, level)
+    return Observer(log_file, log_format, level)

@@ -34,7 +34,7 @@ from chat.hub.hub import MAX_MEMBERS, Hub
 from chat.identity import Identity, IdentityError, load_identity, show_fingerprint, state_directory
 from chat.messages import TEXT_BYTES
 from chat.safety import clean_text
-from chat.server.logs import FORMATS, LEVELS, observer, twistd_observer
+from chat.server.logs import FORMATS, LEVELS, Observer, twistd_observer
 from chat.server.port import UdpPort
 from chat.server.protocol import ChatServer
 from chat.server.settings import IDLE_SECONDS, Settings
@@ -207,7 +207,7 @@ class Options(UsageOptions):
         above: Any = self.parent
         if above is not None and "fileLogObserverFactory" in above:
             above["logLevel"] = LogLevel.levelWithName(self["log-level"])
-            above["fileLogObserverFactory"] = partial(observer, log_format=self["log-format"], level="debug")
+            above["fileLogObserverFactory"] = partial(Observer, log_format=self["log-format"], level="debug")
 
 
 class ChatService(Service):
