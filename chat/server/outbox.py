@@ -108,6 +108,10 @@ class Outbox:
         """Give the time at which `send_rooms` has something to do."""
         return self._rooms_at if self._frames or self._lined else None
 
+    def hurry(self) -> None:
+        """Let what rooms were told leave with the next `send_rooms`: what follows is a goodbye."""
+        self._rooms_at = 0.0
+
     def send_rooms(self, now: float) -> None:
         """Queue what rooms were told, for those who have a channel.
 

@@ -146,6 +146,8 @@ class ChatServer(DatagramProtocol):
     def shut_down(self) -> Deferred[None]:
         """Tell everybody that the server goes, stop the timer and close the store."""
         now = self._now()
+        self._outbox.hurry()
+        self._flush()
         natives = 0
         for member in self._hub.everybody():
             goodbye = Bye(GOING_DOWN)
