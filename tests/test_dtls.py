@@ -6,10 +6,33 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.wire.dtls import COOKIE_SECONDS, MAX_HANDSHAKES, DtlsListener
 from chat.wire.dtls_channel import ATTEMPT_SECONDS
-from chat.wire.dtls_records import MAX_DATAGRAM, UNKNOWN_SESSION, client_hello, split
+from chat.wire.dtls_client import DtlsClient
+from chat.wire.dtls_records import MAX_DATAGRAM, UNKNOWN_SESSION, client_hello, renumber, split
 from chat.wire.dtls_server_channel import LIVELY_SECONDS
-from tests.dtls_support import EVE, NED, SECRET, Door, connected, new_client, pair, proving, to_and_fro
+from tests.dtls_support import (
+    EVE,
+    NED,
+    SECRET,
+    Door,
+    client_context,
+    connected,
+    new_client,
+    pair,
+    proving,
+    to_and_fro,
+)
 from tests.test_dtls_records import record
+
+
+class Repeating(DtlsClient):
+    """A client that has said its first ClientHello twice: its records' numbers are higher by one."""
+
+    def __init__(self) -> None:
+        super().__init__(client_context(), 0.0)
+
+    def datagrams_to_send(self, now: float) -> list[bytes]:
+        """Give what it sends from the repeat on."""
+        return [renumber(datagram, 1) for datagram in super().datagrams_to_send(now)]
 
 
 class CookieTests(SynchronousTestCase):
@@ -151,6 +174,38 @@ class HandshakeTests(SynchronousTestCase):
         client.send(b"still there", 60.0)
         to_and_fro(client, door, now=60.0)
         self.assertEqual(door.heard, [(b"still there", NED)])
+
+    def test_a_late_challenge(self) -> None:
+        """A client that was challenged twice, or the second time only, needs no repeat of the server's."""
+        for come in ((0, 1), (1, 0), (1,)):
+            door, client = Door(), Repeating()
+            (hello,) = client.datagrams_to_send(0.0)
+            challenges = [door.receive(renumber(hello, number), NED, 0.0)[0][0] for number in (-1, 0)]
+            for number in come:
+                client.receive_datagram(challenges[number], 0.0)
+            to_and_fro(client, door)
+            self.assertTrue(client.is_up, come)
+
+    def test_a_client_that_does_not_count(self) -> None:
+        """Whose second ClientHello has the number 0 again does not get that of the challenge again."""
+        door = Door()
+        client, proof = proving(door)
+        for answer, _ in door.receive(renumber(proof, -1), NED, 0.0):
+            client.receive_datagram(answer, 0.0)
+        to_and_fro(client, door)
+        self.assertTrue(client.is_up)
+
+    def test_two_hellos(self) -> None:
+        """A first ClientHello in front of that which has the cookie, in one datagram, delays nothing."""
+        door, client = Door(), Repeating()
+        (hello,) = client.datagrams_to_send(0.0)
+        ((challenge, _),) = door.receive(renumber(hello, -1), NED, 0.0)
+        client.receive_datagram(challenge, 0.0)
+        (proof,) = client.datagrams_to_send(0.0)
+        for answer, _ in door.receive(hello + proof, NED, 0.0):
+            client.receive_datagram(answer, 0.0)
+        to_and_fro(client, door)
+        self.assertTrue(client.is_up)
 
     def test_starting_again(self) -> None:
         """Where a session was heard in the last 20 s nobody else begins; after that the old one goes."""

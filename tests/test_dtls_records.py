@@ -17,6 +17,7 @@ from chat.wire.dtls_records import (
     is_one_sealed,
     is_sealed,
     pack,
+    renumber,
     split,
 )
 
@@ -101,6 +102,10 @@ class RecordTests(SynchronousTestCase):
         body = b"\xfe\xfd" + bytes(range(32)) + bytes(40)
         whole = message(1, body)
         self.assertEqual(client_hello(whole + b"more"), whole)
+        again = whole[:-1] + b"!"
+        self.assertEqual(client_hello(whole + again), again)
+        self.assertIsNone(client_hello(whole + record(23, 1, bytes(40))))
+        self.assertIsNone(client_hello(record(23, 1, bytes(40)) + whole))
         self.assertEqual(client_random(whole), bytes(range(32)))
         self.assertIsNone(client_hello(message(1, body, length=100)))
         self.assertIsNone(client_hello(message(1, body, start=1)))
@@ -109,6 +114,13 @@ class RecordTests(SynchronousTestCase):
         self.assertIsNone(client_hello(whole[:-1]))
         self.assertIsNone(client_hello(whole[:3] + b"\x00\x01" + whole[5:]))
         self.assertIsNone(client_hello(b""))
+
+    def test_renumber(self) -> None:
+        """What nobody has sealed gets higher numbers, modulo 2^48; all else stays as it is."""
+        first, second, sealed = record(22, 0, b"one"), record(20, 0, b"\x01"), record(22, 1, bytes(40))
+        later = renumber(first + second + sealed, 258)
+        self.assertEqual([one[5:11] for one in split(later)], [b"\0\0\0\0\1\2"] * 2 + [bytes(6)])
+        self.assertEqual(renumber(later, (1 << 48) - 258), first + second + sealed)
 
     @given(st.binary(max_size=100), st.sampled_from([b"", b"\x16\xfe\xfd\0\0", b"\x17\xfe\xfd\0\1"]))
     def test_any_bytes(self, rubbish: bytes, beginning: bytes) -> None:

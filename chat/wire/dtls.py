@@ -24,7 +24,6 @@ from chat.wire.dtls_records import (
     MAX_DATAGRAM,
     UNKNOWN_SESSION,
     client_hello,
-    client_random,
     is_dtls,
     is_sealed,
     split,
@@ -89,7 +88,7 @@ class DtlsListener:
             self._answer(connection, addr)
             return None
         self._connection = self._listen()
-        channel = ServerChannel(connection, client_random(hello), now, self._limits)
+        channel = ServerChannel(connection, hello, now, self._limits)
         self._count(channel)
         return channel
 

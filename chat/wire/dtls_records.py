@@ -24,6 +24,8 @@ CLIENT_HELLO = 1
 _MAJOR = 0xFE  # of every version of DTLS
 _EPOCH_0, _EPOCH_1 = b"\x00\x00", b"\x00\x01"
 _HEADER = 13
+_NUMBER = slice(5, 11)  # of a record
+_NUMBERS = 1 << 48
 _MESSAGE = _HEADER + 12  # where a handshake message's body begins
 _RANDOM = slice(_MESSAGE + 2, _MESSAGE + 34)  # of a ClientHello, behind the client's version
 _TAG = 16  # bytes that every record with an AEAD cipher has at least (RFC 5288, RFC 7905)
@@ -62,6 +64,21 @@ def pack(records: Iterable[bytes]) -> list[bytes]:
         else:
             datagrams.append(record)
     return datagrams
+
+
+def number(record: bytes) -> int:
+    """Give a record's sequence number, of 48 bits."""
+    return int.from_bytes(record[_NUMBER])
+
+
+def renumber(datagram: bytes, more: int) -> bytes:
+    """Give a datagram whose records of epoch 0 have sequence numbers that are higher by so many."""
+    return b"".join(
+        record[: _NUMBER.start] + ((number(record) + more) % _NUMBERS).to_bytes(6) + record[_NUMBER.stop :]
+        if record[3:5] == _EPOCH_0
+        else record
+        for record in split(datagram)
+    )
 
 
 def is_one_sealed(datagram: bytes) -> bool:
@@ -104,18 +121,24 @@ def is_of_handshake(record: bytes) -> bool:
 
 
 def client_hello(datagram: bytes) -> bytes | None:
-    """Give the record if a datagram begins with a ClientHello in one piece.
+    """Give the record if a datagram is a ClientHello in one piece, or the last of several.
 
-    One in fragments (from a path of a few hundred bytes) could be put together only by keeping its pieces for
-    somebody who has proved nothing; OpenSSL does not either.
+    Who is challenged late repeats the first beside the next, which has the cookie. One in fragments (from a
+    path of a few hundred bytes) could be put together only by keeping its pieces for somebody who has proved
+    nothing; OpenSSL does not either.
     """
-    if datagram[:1] != b"\x16" or datagram[_HEADER : _HEADER + 1] != b"\x01":
+    records = split(datagram)
+    if not records or not (_is_hello(records[0]) and _is_hello(records[-1])):
         return None
-    record = next(iter(split(datagram)), b"")
+    record = records[-1]
     is_whole = record[14:17] == record[22:25] and int.from_bytes(record[14:17]) == len(record) - _MESSAGE
     if record[3:5] != _EPOCH_0 or len(record) < _RANDOM.stop or not is_whole or any(record[19:22]):
         return None
     return record
+
+
+def _is_hello(record: bytes) -> bool:
+    return record[0] == HANDSHAKE and record[_HEADER : _HEADER + 1] == bytes([CLIENT_HELLO])
 
 
 def client_random(hello: bytes) -> bytes:

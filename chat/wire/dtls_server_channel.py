@@ -29,6 +29,8 @@ from chat.wire.dtls_records import (
     client_random,
     is_one_sealed,
     is_sealed,
+    number,
+    renumber,
     split,
 )
 from chat.wire.dtls_seal import Limits, Opener, Sealer
@@ -37,19 +39,28 @@ LIVELY_SECONDS = 20.0  # a client that lives is heard more often: it pings after
 _OURS: Final = frozenset({ALERT, APPLICATION})
 _CLOSE_NOTIFY: Final = b"\x01\x00"
 _FATAL: Final = b"\x02"  # an alert's first byte
+# OpenSSL counts its records from 1 on behind every cookie. A second challenge has that number too, so who got
+# one would take the ServerHello for a copy, and wait for its repeat. The number is to be that of the
+# ClientHello that is answered (RFC 6347, 4.2.1), which no challenge had.
+_FIRST_NUMBER = 1
 _HEAD = 21  # bytes of a record up to the end of a nonce
 
 
 class ServerChannel(DtlsChannel):
     """The session with a peer that has proved its address; `DtlsListener` makes it.
 
+    `hello` is the ClientHello, one record, that proved it.
+
     It is over when its key has sealed, or failed to open, as many records as `limits` has.
     """
 
-    __slots__ = ("__weakref__", "_heard_at", "_keys", "_limits", "_opener", "_random", "_sealer", "_written")
+    __slots__ = (
+        "__weakref__", "_ahead", "_heard_at", "_keys", "_limits", "_opener", "_random", "_sealer", "_written",
+    )  # fmt: skip
 
-    def __init__(self, connection: SSL.Connection, random: bytes, now: float, limits: Limits) -> None:
-        self._random = random
+    def __init__(self, connection: SSL.Connection, hello: bytes, now: float, limits: Limits) -> None:
+        self._random = client_random(hello)
+        self._ahead = max(number(hello) - _FIRST_NUMBER, 0)
         self._heard_at = now
         self._limits = limits
         self._written = b""  # the head of the last record that OpenSSL has sealed
@@ -153,7 +164,9 @@ class ServerChannel(DtlsChannel):
     def _drain(self, connection: SSL.Connection) -> None:
         queued = len(self._outgoing)
         super()._drain(connection)
-        for datagram in self._outgoing[queued:]:
+        written = [renumber(datagram, self._ahead) for datagram in self._outgoing[queued:]]
+        self._outgoing[queued:] = written
+        for datagram in written:
             for record in filter(is_sealed, split(datagram)):
                 self._written = record[:_HEAD]
 
