@@ -127,6 +127,22 @@ class PulseTests(SynchronousTestCase):
         self.assertTrue(self.pulse.is_dead(end))
         self.assertFalse(self.pulse.due(end))
 
+    def test_suspicion_on_a_busy_machine(self) -> None:
+        """What a busy machine has measured puts the end off no longer than the path itself takes."""
+        for trips, longest in (((0.04, 2.0, 0.04), REPEAT_MOST), ((0.8, 0.8, 3.0), 1.2)):
+            trip = RoundTrip(middle)
+            for seconds in trips:
+                trip.sample(seconds)
+            self.assertGreater(trip.wait(0), longest)
+            self.pulse = Pulse(trip, middle)
+            self.pulse.restart(100.0)
+            self.pulse.suspect(101.0)
+            times = [self.ping() for _ in range(PROBES)]
+            end = self.pulse.next_timeout()
+            self.assertTrue(self.pulse.is_dead(end))
+            self.assertLess(end, 101.0 + PROBES * longest + 0.001)
+            self.assertGreater(end, times[0] + PROBES * (trip.smoothed or 0.0) - 0.001)
+
     def test_suspicion_does_not_begin_anew(self) -> None:
         """One reason after the other, as an alert for each ping, does not put the end off."""
         for _ in range(PROBES):

@@ -73,7 +73,10 @@ class Pulse:
         """Say whether a ping shall leave now."""
         if now < self._due or self.is_dead(now):
             return False
-        self._due = now + self._round_trip.wait(self._pings, REPEAT_MOST)
+        wait = self._round_trip.wait(self._pings, REPEAT_MOST)
+        if self._is_suspect:  # a busy machine measures seconds; three pings are few enough for any path
+            wait = min(wait, max(REPEAT_MOST, self._round_trip.smoothed or 0.0))
+        self._due = now + wait
         self._pings += 1
         return True
 
