@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import json
 import os
+import random
 import select
 import shutil
 import signal
@@ -62,6 +63,19 @@ def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, capture_output=True, text=True, env=environment(), timeout=DEADLINE, check=False, **options
     )
+
+
+def lasting_port() -> int:
+    """Give a port of 127.0.0.1 for a server that is to be started there again.
+
+    It is none of those that the kernel gives to whoever asks for any: one of them would be somebody else's
+    when the server is back.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_768)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_readable(source: IO[bytes] | int) -> None:

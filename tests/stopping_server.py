@@ -1,7 +1,7 @@
 """A server that stops at a point of one text's way, for whoever wants to kill it just there.
 
-Run as `python -m tests.stopping_server STATE POINT`. It prints its port; when somebody says "stop here" it
-goes as far as POINT, and says so where nobody else can see it:
+Run as `python -m tests.stopping_server STATE PORT POINT`. It says when it is ready; when somebody says "stop
+here" it goes as far as POINT, and says so where nobody else can see it:
 
 - "before commit": the text is with the thread that writes, and nothing of it is on the disk;
 - "after commit": it is on the disk, and nobody has heard of it;
@@ -101,7 +101,7 @@ class WithholdingPort(UdpPort):
         return super().send(datagrams, peers, now)
 
 
-def main(state: Path, point: str) -> None:
+def main(state: Path, number: int, point: str) -> None:
     """Serve until killed."""
     author = Author()
     reader = Worker("reader", reactor)
@@ -113,7 +113,7 @@ def main(state: Path, point: str) -> None:
     identity = load_identity(state / KEY_FILE, "udpchat")
     listener = DtlsListener(identity.key, identity.certificate, os.urandom(32))
     server = NotingServer(Hub(""), store, Settings(), clock, listener=listener)
-    port = WithholdingPort(0, server, "127.0.0.1", reactor)
+    port = WithholdingPort(number, server, "127.0.0.1", reactor)
     server.author = port.author = author
     port.startListening()
     print(json.dumps({"port": port.getHost().port}), flush=True)
@@ -121,4 +121,4 @@ def main(state: Path, point: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from chat.client.happenings import Happening
+from chat.client.happenings import Happening, LinkChanged
 from chat.client.protocol import ChatClient
 from chat.identity import KnownServers, load_identity
 from chat.messages import LOBBY, Entry, Kind
@@ -26,6 +26,7 @@ from tests.client_process import the_reactor
 
 WAITING = 200  # texts of one who talks on and on that have no answer: the client takes 1,000
 EVERYTHING = 1_000_000  # facts that a test may write
+LOOK_SECONDS = 0.02  # between two looks at how late this process is
 
 
 class Talker:
@@ -39,6 +40,8 @@ class Talker:
         self.texts: list[str] = []  # that it has said
         self.seen: list[Happening] = []
         self.answered_at: list[float] = []  # monotonic seconds, one for each of its texts that was accepted
+        self.accepted_at = 0  # the position of the newest of them
+        self.links: list[tuple[float, LinkChanged]] = []  # and when
         self.failures: list[Failure] = []
         self.shown: list[Entry] = []  # in the order in which it shows them
         self.markers: list[Lost | NotKept] = []  # where it shows that something is missing
@@ -97,8 +100,11 @@ class Talker:
         match what:
             case Said():
                 self.answered_at.append(time.monotonic())
+                self.accepted_at = max(self.accepted_at, what.seq)
             case NotSaid():
                 self._refused += 1
+            case LinkChanged():
+                self.links.append((time.monotonic(), what))
             case Appeared(shown=Entry() as entry):
                 self.shown.append(entry)
             case Appeared(shown=Lost() | NotKept() as marker):
@@ -172,14 +178,38 @@ class Crowd:
     def _is_settled(self) -> bool:
         if any(talker.waits for talker in self.talkers):
             return False
-        newest = {talker.shown[-1].seq if talker.shown else 0 for talker in self.talkers}
-        return len(newest) == 1
+        newest = max(talker.accepted_at for talker in self.talkers)
+        return all(talker.shown and talker.shown[-1].seq >= newest for talker in self.talkers)
 
     def _look(self) -> None:
         due = [pair for pair in self._waiting if pair[0]()]
         self._waiting = [pair for pair in self._waiting if pair not in due]
         for _, waiting in due:
             waiting.callback(None)
+
+
+class Lateness:
+    """How late this process does what is due: the load of the tests themselves, which no server can help."""
+
+    def __init__(self) -> None:
+        self._due = float("inf")
+        self._worst = 0.0
+        self._looks = LoopingCall(self._look)
+        self._looks.start(LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._looks.stop()
+
+    def take(self) -> float:
+        """Give the worst since this was last asked, in seconds."""
+        worst, self._worst = self._worst, 0.0
+        return worst
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        self._worst = max(self._worst, now - self._due)
+        self._due = now + LOOK_SECONDS
 
 
 def read_store(path: Path) -> tuple[Heads, list[Fact]]:

@@ -6,6 +6,7 @@ docs/testing.md.
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -24,9 +25,9 @@ from chat.wire.sequence import Lost
 from tests.chat_process import ChatProcess, is_event
 from tests.client_process import the_reactor
 from tests.loopback_support import LoopbackTestCase
-from tests.server_process import JsonProcess, ServerProcess
+from tests.server_process import JsonProcess, ServerProcess, lasting_port
 from tests.stopping_server import TEXT
-from tests.talkers import Crowd, read_store
+from tests.talkers import Crowd, Lateness, Talker, read_store
 
 IS_FULL = bool(os.environ.get("UDPCHAT_FULL"))
 ROUNDS = 20 if IS_FULL else 3
@@ -44,15 +45,15 @@ class CrashCase(LoopbackTestCase, TestCase):
     timeout = PATIENCE
 
     def setUp(self) -> None:
-        """Choose a state directory."""
+        """Choose a state directory and a port."""
         self.state = self.folder()
+        self.port = lasting_port()
         self.path = self.state / STORE_FILE
 
-    def launch(self, port: int, *options: str) -> ServerProcess:
+    def launch(self, *options: str) -> ServerProcess:
         """Start a server."""
-        server = ServerProcess(
-            "--interface=127.0.0.1", f"--port={port}", f"--state={self.state}", "--store=sqlite:", *options
-        )
+        where = ("--interface=127.0.0.1", f"--port={self.port}")
+        server = ServerProcess(*where, f"--state={self.state}", "--store=sqlite:", *options)
         self.addCleanup(lambda: self.assertEqual(server.faults(), []))
         self.addCleanup(server.stop)
         return server
@@ -66,7 +67,7 @@ class KillTests(CrashCase):
         seed = int(os.environ.get("UDPCHAT_SEED") or random.SystemRandom().randrange(1 << 32))
         show(f"{ROUNDS} kills, seed {seed}")
         moments = random.Random(seed)
-        server = self.launch(0, "--keep-entries=1000000")
+        server = self.launch("--keep-entries=1000000")
         crowd = Crowd(server.port, [f"t{number}" for number in range(TALKERS)], self.folder())
         self.addCleanup(crowd.leave)
         await crowd.enter()
@@ -76,15 +77,22 @@ class KillTests(CrashCase):
             await deferToThread(script.joined)
         for talker in crowd.talkers:
             talker.talk(LINES_A_SECOND)
-        slowest = []
+        slowest: list[float] = []
+        lateness = Lateness()
+        self.addCleanup(lateness.stop)
+        self.addCleanup(gc.unfreeze)
         for number in range(ROUNDS):
             for script in scripts:
                 script.type(*(f"{script.nick} {number}.{line}" for line in range(10)))
             await pause(moments.uniform(0.1, LONGEST_TALK))
             server.stop(signal.SIGKILL)
-            server = await deferToThread(self.launch, server.port, "--keep-entries=1000000")
-            slowest.append(await self.back(crowd, server))
-            show(f"kill {number + 1}: all are back {slowest[-1]:.2f} s after the start")
+            lateness.take()
+            server = await deferToThread(self.launch, "--keep-entries=1000000")
+            seconds, story = await self.back(crowd, server)
+            line = f"kill {number + 1}: all are back {seconds:.2f} s after the start; the last was {story}"
+            show(f"{line}; this process was up to {lateness.take():.2f} s late")
+            slowest.append(seconds)
+            gc.freeze()  # what is kept for the checker: to look through a million objects takes a second
         for talker in crowd.talkers:
             talker.be_silent()
         await crowd.settled()
@@ -97,11 +105,17 @@ class KillTests(CrashCase):
             self.check_script(script, facts)
         self.assertLess(max(slowest), BACK_SECONDS * SLACK)
 
-    async def back(self, crowd: Crowd, server: ServerProcess) -> float:
-        """Wait until all have been heard by a server; give how long the slowest needed, in seconds."""
+    async def back(self, crowd: Crowd, server: ServerProcess) -> tuple[float, str]:
+        """Wait until all have been heard by a server; give the seconds of the slowest, and its story."""
         ready = server.times[server.find(lambda record: "listens on" in record.get("message", ""))]
         await crowd.until(lambda: all(talker.answered_at[-1] > ready for talker in crowd.talkers))
-        return max(min(at for at in talker.answered_at if at > ready) for talker in crowd.talkers) - ready
+
+        def first_answer(talker: Talker) -> float:
+            return min(at for at in talker.answered_at if at > ready)
+
+        last = max(crowd.talkers, key=first_answer)
+        links = [f"{link.state.value} at {at - ready:.2f}" for at, link in last.links if at > ready]
+        return first_answer(last) - ready, ", ".join([last.nick, *links])
 
     def check_script(self, script: ChatProcess, facts: list[Fact]) -> None:
         """What a program prints is what is stored, from where it came in, each once and in order."""
@@ -122,10 +136,10 @@ class PointTests(CrashCase):
 
     async def stop_at(self, point: str) -> Crowd:
         """Let a server come to a point with a text of ann's, with ben listening, and kill it there."""
-        command = [sys.executable, "-m", "tests.stopping_server", str(self.state), point]
+        command = [sys.executable, "-m", "tests.stopping_server", str(self.state), str(self.port), point]
         server = JsonProcess(command)
         self.addCleanup(server.stop, signal.SIGKILL)
-        self.port = server.records[await deferToThread(server.find, lambda record: "port" in record)]["port"]
+        await deferToThread(server.find, lambda record: "port" in record)
         crowd = Crowd(self.port, ["ann", "ben"], self.folder())
         self.addCleanup(crowd.leave)
         for talker in crowd.talkers:  # ann first
@@ -149,7 +163,7 @@ class PointTests(CrashCase):
         """So often is the text in the file; after a restart it is there once, and shown without a gap."""
         stored = [fact.entry.text for fact in read_store(self.path)[1]]
         self.assertEqual(stored.count(TEXT), before)
-        await deferToThread(self.launch, self.port)
+        await deferToThread(self.launch)
         await crowd.settled()
         ann, ben = crowd.talkers
         ann.say("it goes on")
@@ -179,7 +193,7 @@ class BackupTests(CrashCase):
 
     async def test_a_copy_put_back(self) -> None:
         """The copy holds what was accepted before; who saw more is shown that it was lost, and goes on."""
-        server = self.launch(0)
+        server = self.launch()
         crowd = Crowd(server.port, ["ann", "ben"], self.folder())
         self.addCleanup(crowd.leave)
         await crowd.enter()
@@ -197,7 +211,7 @@ class BackupTests(CrashCase):
         copy.rename(self.path)
         for talker in crowd.talkers:
             talker.say(f"{talker.nick} is still here")
-        await deferToThread(self.launch, server.port)
+        await deferToThread(self.launch)
         await crowd.settled()
         stored = [fact.entry.text for fact in read_store(self.path)[1]]
         self.assertEqual(stored[0], "one")
