@@ -15,16 +15,14 @@ class Room:
 
     Its log stands at `head`, and what is at or below `floor` is not kept any more.
 
-    `everybody` holds the members in the order in which they came. It is the same tuple until somebody comes
-    or goes, so that every `Publish` can share it and its receiver can tell by identity that nothing changed.
     `version` counts the changes of the roster. It begins where the server's run of positions does, so that no
     client takes the roster of a room for one that it knew before a restart.
     """
 
     __slots__ = (
+        "_everybody",
         "_members",
         "_roster",
-        "everybody",
         "floor",
         "has_entries",
         "head",
@@ -42,8 +40,8 @@ class Room:
         self.has_entries = has_entries  # it ever had one: then it is not forgotten when the last member goes
         self.topic = ""
         self.version = version
-        self.everybody: tuple[bytes, ...] = ()
         self._members: dict[bytes, None] = {}
+        self._everybody: tuple[bytes, ...] | None = ()  # None: somebody came or went since it was made
         self._roster: list[Member] = []  # in the order of nicks, kept so: a full room is listed in many pages
 
     # --- the log
@@ -73,16 +71,28 @@ class Room:
         """How many members are in the room."""
         return len(self._roster)
 
+    @property
+    def everybody(self) -> tuple[bytes, ...]:
+        """The members, in the order in which they came.
+
+        It is the same tuple until somebody comes or goes, so that every `Publish` can share it and its receiver
+        can tell by identity that nothing changed. It is made when it is asked for: thousands may come before
+        anything is told to all.
+        """
+        if self._everybody is None:
+            self._everybody = tuple(self._members)
+        return self._everybody
+
     def add(self, member: Member) -> None:
         """Let `member` in."""
         self._members[member.client] = None
-        self.everybody = tuple(self._members)
+        self._everybody = None
         insort(self._roster, member, key=_nick_key)
 
     def remove(self, member: Member) -> None:
         """Let `member` out."""
         del self._members[member.client]
-        self.everybody = tuple(self._members)
+        self._everybody = None
         self.unlist(member)
 
     def unlist(self, member: Member) -> None:
