@@ -35,6 +35,7 @@ RESULT_BYTES = 1_024  # of a page's rows or of another result, as frames write t
 FETCH_LIMIT = 256  # entries in one answer: half of what a room keeps in memory
 IN_FLIGHT = 8  # requests of one session without a reply: RFC 8085 wants a window, QUIC begins with 10
 MEMBER_ROOMS = 20  # that one is in: a Pong names them all in one datagram, up to 53 bytes each
+CROWD = 50  # members: in a larger room nobody reads who comes and goes, and to tell all of all is quadratic
 DIRECT = "@"  # what the name of a log of direct messages begins with, and the place of a text to one person
 LINK_BYTES = 32  # of a code that links another key to an owner: more than the 14 that this release makes
 WAIT_SECONDS = 86_400.0  # that a server may ask for: after a day people have given up anyway
@@ -319,6 +320,8 @@ class Entry(_Message, frozen=True, tag=37):
 class Presence(_Message, frozen=True, tag=38):
     """Somebody came, went or has another nick. Best effort: never stored, never repeated.
 
+    In a room with more than 50 members it goes to nobody but whom it is about.
+
     `version` counts the changes of the room's roster, so that one that was lost is noticed; `new_nick` is ""
     unless the change is `RENAMED`.
     """
@@ -329,6 +332,21 @@ class Presence(_Message, frozen=True, tag=38):
     change: Change
     version: Number = 0
     new_nick: NickLine = ""
+
+
+class Turnover(_Message, frozen=True, tag=44):
+    """So many came, went or have another nick since this was told last, in a room with more than 50 members.
+
+    Best effort, as `Presence`, in whose place it stands there. `count` members are in the room now, and
+    `version` is its roster's: who keeps that reads it again.
+    """
+
+    room: RoomName
+    joined: Number
+    left: Number
+    renamed: Number
+    count: Number
+    version: Number
 
 
 class Joined(_Message, frozen=True, tag=39):
@@ -395,7 +413,7 @@ class Delivered(_Message, frozen=True, tag=43):
 
 
 Reply = Welcome | Accepted | Rejected | Done | Bye | Joined | Fetched | Pong | RoomsPage | Delivered
-Broadcast = Entry | Presence
+Broadcast = Entry | Presence | Turnover
 
 
 def is_direct(room: str) -> bool:

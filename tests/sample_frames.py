@@ -58,6 +58,7 @@ from chat.messages import (
     Say,
     ShownUpTo,
     Topic,
+    Turnover,
     Welcome,
 )
 from chat.safety import NICK_BYTES, ROOM_BYTES, ROOM_CHARS, clean_text
@@ -111,6 +112,7 @@ LARGEST: dict[Any, list[Any]] = {
     RoomsPage: [RoomsPage(ID, ROWS_OF_ROOMS, True)],
     Entry: [Entry(room, ID, ID, ID, Kind.SAY, NICK, True, TEXT) for room in (ROOM, LOG)],
     Presence: [Presence(ROOM, NICK, True, Change.RENAMED, ID, NICK)],
+    Turnover: [Turnover(ROOM, ID, ID, ID, ID, ID)],
     Joined: [Joined(ID, ROOM, ID, ID, TOPIC, ID, ID, ID)],
     Fetched: [Fetched(ID, ROOM, ID, ID)],
     Pong: [Pong(ID, ID, (RoomHead(ROOM, ID, ID),) * MEMBER_ROOMS)],
@@ -213,6 +215,7 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
     RoomsPage: st.builds(RoomsPage, positives, st.lists(room_lines, max_size=6).map(tuple), st.booleans()),
     Entry: entries,
     Presence: st.builds(Presence, rooms, nicks, st.booleans(), st.sampled_from(Change), numbers, nicks),
+    Turnover: st.builds(Turnover, rooms, numbers, numbers, numbers, numbers, numbers),
     Joined: st.builds(Joined, positives, rooms, numbers, numbers, topics, numbers, numbers, numbers),
     Fetched: st.builds(Fetched, positives, rooms, numbers, numbers),
     Pong: st.builds(

@@ -243,8 +243,12 @@ class Native(Caller):
         self._ids = 0
         self._n = 0
         if nick:
-            self.send(Hello(PROTOCOL_VERSION, self.client, nick), Join(self.next_id(), LOBBY))
+            self.enter(nick)
             self.take_all()
+
+    def enter(self, nick: str) -> None:
+        """Ask to be let in, and into the lobby."""
+        self.send(Hello(PROTOCOL_VERSION, self.client, nick), Join(self.next_id(), LOBBY))
 
     def next_id(self) -> int:
         """Give the id of the next request."""

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.client import json_lines
 from chat.client.happenings import FirstContact, Link, LinkChanged
-from chat.messages import Change, Entry, Joined, Kind, Presence, Welcome
+from chat.messages import Change, Entry, Joined, Kind, Presence, Turnover, Welcome
 from chat.wire.events import Appeared, Entered, Happened, InRoom, Offered, OutOfRoom, RosterChanged, Said
 from chat.wire.sequence import Earlier, Lost, NotKept
 
@@ -41,6 +41,7 @@ EXAMPLES = [
         Appeared("lobby", NotKept(1_783_000_000_042)),
         Happened(Presence("lobby", "bob", False, Change.JOINED, 5)),
         Happened(Presence("lobby", "bob", False, Change.RENAMED, 6, "eve")),
+        Turnover("lobby", 12, 3, 0, 4_711, 20),
     )
 ] + [
     json_lines.accepted_line(1, "lobby", 1_783_000_000_002, waiting=False),

@@ -10,7 +10,7 @@ from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.script import ANSWER_SECONDS, OPEN_LINES
 from chat.client.trust import ServerKeyChanged
 from chat.errors import RequestRejected
-from chat.messages import Change, Done, Kind, Presence
+from chat.messages import Change, Done, Kind, Presence, Turnover
 from chat.wire.events import Appeared, Happened, Offered
 from chat.wire.sequence import Lost
 from tests.client_support import ScriptCase, entry
@@ -249,6 +249,7 @@ class FollowTests(ScriptCase):
             Appeared("lobby", entry("waves", 8, kind=Kind.ME)),
             Appeared("dev", entry("hi", 9, room="dev")),
             Happened(presence),
+            Turnover("lobby", 12, 3, 0, 4_711, 20),
             Appeared("lobby", Lost(9, 11)),
         ):
             self.script.happened(happening)
@@ -259,6 +260,7 @@ class FollowTests(ScriptCase):
                 "* ann waves",
                 "[dev] ann: hi",
                 "~eve has joined the chat",
+                "* lobby: 12 joined, 3 left",
                 "-- something was lost here --",
             ],
         )

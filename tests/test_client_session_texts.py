@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chat.errors import RequestRejected
 from chat.messages import (
+    CROWD,
     LOBBY,
     PROTOCOL_VERSION,
     Accepted,
@@ -26,6 +27,7 @@ from chat.messages import (
     RoomsPage,
     Say,
     Topic,
+    Turnover,
 )
 from chat.wire.asked import ASKED
 from chat.wire.client_session import NUMBER_REUSED
@@ -236,6 +238,22 @@ class AskingTests(ClientSessionTests):
         self.assertEqual(self.tell(other), [Happened(other)])
         self.assertEqual(self.tell(Presence("else", "eve", verified=False, change=Change.LEFT)), [])
         self.assertIsNone(self.session.roster(DEV))
+
+    def test_large_rooms(self) -> None:
+        """How many came and went is told of each room of ours; who keeps its roster reads that again."""
+        self.session.join(LOBBY, self.now, with_roster=True)
+        self.session.join(DEV, self.now)
+        self.asked()
+        self.tell(WELCOME, joined(1, 10, version=5), joined(2, 10, DEV))
+        page = NamesPage(LOBBY, (NameLine("ann", verified=False),), CROWD + 1, more=False, version=5)
+        self.tell(Done(self.only(Names).id, page))
+        for room in (LOBBY, DEV):
+            turnover = Turnover(room, 2, 1, 0, CROWD + 2, 8)
+            self.assertEqual(self.tell(turnover), [turnover])
+        self.assertEqual(self.tell(Turnover("else", 2, 1, 0, CROWD + 2, 8)), [])
+        self.now += 2.0
+        self.session.handle_timeout(self.now)
+        self.assertEqual(self.only(Names).room, LOBBY)
 
 
 class LivenessTests(ClientSessionTests):

@@ -29,6 +29,7 @@ from chat.messages import (
     Rooms,
     RoomsPage,
     Topic,
+    Turnover,
     Welcome,
 )
 from chat.messages import Link as LinkRequest
@@ -95,6 +96,8 @@ class HappeningTests(SynchronousTestCase):
             (Appeared("lobby", entry("hi")), "ann: hi"),
             (Appeared("lobby", Earlier(entry("hi"))), ""),
             (Happened(away), "ann is away"),
+            (Turnover("lobby", 12, 3, 0, 4_711, 20), "* lobby: 12 joined, 3 left"),
+            (Turnover("dev", 0, 0, 2, 4_711, 20), "[dev] * dev: 2 renamed"),
             (OutOfRoom("dev", "KICKED", "go"), "-- you are out of dev: go --"),
             (OutOfRoom("dev", "", ""), ""),
             (contact, show.remark(show.contact_text(contact))),
@@ -128,6 +131,7 @@ class HappeningTests(SynchronousTestCase):
             *show.answer_lines(LinkRequest(1), Done(1, text)),
             *show.answer_lines(Release(1), Done(1, nick)),
             show.presence_line(presence, "lobby"),
+            show.turnover_line(Turnover(room, 1, 1, 1, 1, 1), "lobby"),
             show.happening_line(OutOfRoom(room, "CODE", text), "lobby"),
             show.link_text(LinkChanged(Link.SILENT, text), Link.SILENT, room, nick),
             show.link_text(LinkChanged(Link.CONNECTED, text), Link.CONNECTING, room, nick),

@@ -12,6 +12,7 @@ from chat.errors import RequestRejected
 from chat.messages import (
     LINK_BYTES,
     LOBBY,
+    MAX_NUMBER,
     NAMES_PAGE,
     REASON_BYTES,
     ROOMS_PAGE,
@@ -25,6 +26,7 @@ from chat.messages import (
     Presence,
     RoomLine,
     RoomsPage,
+    Turnover,
 )
 from chat.safety import NICK_BYTES, ROOM_BYTES, ROOM_CHARS, check_nick
 from chat.wire.lines import (
@@ -96,6 +98,17 @@ class RenderingTests(SynchronousTestCase):
             self.assertEqual(render(happened), line)
         self.assertEqual(joined_line("bob").encode(), render(presence(Change.JOINED)))
 
+    def test_large_rooms(self) -> None:
+        """So many came, went and were renamed, if any did. No action reads so: nicks have no colon."""
+        for turnover, line in (
+            (Turnover(LOBBY, 12, 3, 0, 4_711, 20), b"* lobby: 12 joined, 3 left"),
+            (Turnover("dev", 0, 1, 0, 50, 20), b"* dev: 1 left"),
+            (Turnover("dev", 1, 0, 2, 60, 20), b"* dev: 1 joined, 2 renamed"),
+        ):
+            self.assertEqual(render(turnover), line)
+            self.assertTrue(is_own_voice(line.decode()))
+        self.assertRaises(RequestRejected, check_nick, "lobby:")
+
     def test_marks(self) -> None:
         """A line of another room than the current one bears that room's name."""
         self.assertEqual(mark(b"bob: hi", "dev"), b"[dev] bob: hi")
@@ -111,6 +124,7 @@ class RenderingTests(SynchronousTestCase):
         """With all fields at their limits, a mark and a line end, every line is what old clients can read."""
         room = LONGEST_ROOM
         lines = [render(presence(change, LONGEST_NICK, room, LONGEST_NICK)) for change in Change]
+        lines.append(render(Turnover(room, *[MAX_NUMBER] * 5)))
         for kind, size in ((Kind.SAY, TEXT_BYTES), (Kind.ME, TEXT_BYTES), (Kind.TOPIC, TOPIC_BYTES)):
             lines.append(render(entry(kind, LONGEST_NICK, "é" * (size // 2), room)))
             lines.append(render(entry(kind, LONGEST_NICK, "é" * (size // 2), ALONE)))

@@ -12,7 +12,7 @@ import msgspec
 
 from chat.client.happenings import FirstContact, Happening, LinkChanged
 from chat.identity import show_fingerprint
-from chat.messages import Change, Entry, Joined, Presence, is_direct
+from chat.messages import Change, Entry, Joined, Presence, Turnover, is_direct
 from chat.wire.events import Appeared, Happened, InRoom, OutOfRoom
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
@@ -32,6 +32,8 @@ def happening_line(happening: Happening, server: str, nick: str) -> str:
             return shown_line(room, shown)
         case Happened(presence):
             return presence_line(presence)
+        case Turnover():
+            return turnover_line(happening)
         case _:
             return ""
 
@@ -100,6 +102,18 @@ def presence_line(presence: Presence) -> str:
         change=presence.change,
         verified=presence.verified,
         **renamed,
+    )
+
+
+def turnover_line(turnover: Turnover) -> str:
+    """Tell how many came to a large room, went, or have another nick, and how many are there now."""
+    return _line(
+        "turnover",
+        room=turnover.room,
+        joined=turnover.joined,
+        left=turnover.left,
+        renamed=turnover.renamed,
+        count=turnover.count,
     )
 
 

@@ -29,6 +29,7 @@ from chat.messages import (
     Request,
     RoomsPage,
     Topic,
+    Turnover,
     Welcome,
     is_direct,
 )
@@ -82,6 +83,8 @@ def happening_line(happening: Happening, current: str) -> str:
             return shown_line(room, shown, current)
         case Happened(presence):
             return presence_line(presence, current)
+        case Turnover():
+            return turnover_line(happening, current)
         case OutOfRoom(room, code, text) if code:
             if is_direct(room):  # or it is ours no more, and another one is
                 return remark(CROWDED) if code == TOO_MANY_ROOMS else ""
@@ -135,6 +138,11 @@ def presence_line(presence: Presence, current: str) -> str:
         case _:
             line = render(signed).decode()
     return _placed(line, presence.room, current)
+
+
+def turnover_line(turnover: Turnover, current: str) -> str:
+    """Give the line that tells how many came to a large room and went."""
+    return _placed(render(turnover).decode(), turnover.room, current)
 
 
 def link_text(changed: LinkChanged, before: Link, place: str, nick: str) -> str:

@@ -35,7 +35,10 @@ class Send(NamedTuple):
 
 
 class Publish(NamedTuple):
-    """Tell `members` the same thing; `author` is whom it is about (a member, or one that has just left)."""
+    """Tell `members` the same thing; it may be nobody, then it is for the log.
+
+    `author` is whom it is about: a member, or one that has just left (b"": nobody by name).
+    """
 
     members: tuple[bytes, ...]
     message: Broadcast

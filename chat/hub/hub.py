@@ -27,6 +27,7 @@ from chat.hub.roll import Roll
 from chat.hub.silence import GONE_SECONDS
 from chat.memos import Memo, Memos, Seat
 from chat.messages import (
+    CROWD,
     MEMBER_ROOMS,
     MOTD_BYTES,
     PLAIN_VERSION,
@@ -59,16 +60,22 @@ TOKEN_BYTES = 8  # of the count that makes a commit's token another than every e
 class Hub:
     """The chat. `motd` is shown to everybody who comes in, `random` gives bytes that nobody can guess.
 
+    Rooms with more than `crowd` members are told how many come and go, not who.
+
     `now` is in seconds and never goes back; where it starts does not matter.
     """
 
     def __init__(
-        self, motd: str = "", max_members: int = MAX_MEMBERS, random: Callable[[int], bytes] = token_bytes
+        self,
+        motd: str = "",
+        max_members: int = MAX_MEMBERS,
+        random: Callable[[int], bytes] = token_bytes,
+        crowd: int = CROWD,
     ) -> None:
         self._motd = motd
         self._notebook = Notebook()
         self._roll = Roll(max_members, self._notebook, random)
-        self._house = House()
+        self._house = House(crowd)
         self._direct = Direct(self._notebook, self._roll, self._house)
         self._looks = Looks(self._roll, self._house, self._direct, motd)
         self._tokens = 0  # of what the store was asked
@@ -203,11 +210,20 @@ class Hub:
         effects: list[Effect] = []
         self._roll.look(now)
         for member in self._roll.take_away(now):
-            effects += self._house.tell(member, Change.AWAY)
+            effects += self._house.tell(member, Change.AWAY, now)
         for member in self._roll.take_gone(now):
             effects += self._leave(member, f"silent for {GONE_SECONDS:.0f} s")
         self._roll.expire_nicks()
         return effects
+
+    def next_timeout(self) -> float | None:
+        """Give the time at which `handle_timeout` has something to tell; None: nothing waits for that."""
+        return self._house.next_timeout()
+
+    def handle_timeout(self, now: float) -> list[Effect]:
+        """Tell large rooms how many came and went, those that were not told for a while."""
+        self._roll.look(now)
+        return self._house.tell_turnover(now)
 
     def everybody(self) -> tuple[bytes, ...]:
         """Give all members of the chat, in the order in which they came."""
@@ -275,12 +291,12 @@ class Hub:
         self._roll.remove(member)
         effects: list[Effect] = [Drop(member.client, member.nick.shown, member.is_verified, reason)]
         for name in list(member.rooms):
-            effects += self._house.let_out(member, name)
+            effects += self._house.let_out(member, name, self._roll.now)
         return effects
 
     def _hear(self, member: Member, now: float) -> list[Effect]:
         change = self._roll.hear(member, now)
-        return [] if change is None else self._house.tell(member, change)
+        return [] if change is None else self._house.tell(member, change, now)
 
     # --- what changes something: one member's requests, in order
 
@@ -360,7 +376,7 @@ class Hub:
             return reply_to(member, self._joined(member, join))
         if len(member.rooms) >= MEMBER_ROOMS:
             raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
-        told = self._house.let_in(member, self._house.find(member, join.room))
+        told = self._house.let_in(member, self._house.find(member, join.room), self._roll.now)
         self._roll.note(member)
         return told + reply_to(member, self._joined(member, join))
 
@@ -372,7 +388,7 @@ class Hub:
         done = reply_to(member, Done(part.id, ""))
         if part.room not in member.rooms:
             return done
-        told = self._house.let_out(member, part.room)
+        told = self._house.let_out(member, part.room, self._roll.now)
         self._roll.note(member)
         return told + done
 
@@ -383,7 +399,7 @@ class Hub:
         self._roll.check(nick, member.key)
         told: list[Effect] = []
         if nick != member.nick:
-            told = self._house.tell(member, Change.RENAMED, nick.shown)
+            told = self._house.tell(member, Change.RENAMED, self._roll.now, nick.shown)
             rooms = self._house.rooms_of(member)
             for room in rooms:
                 room.unlist(member)

@@ -92,7 +92,7 @@ class Looks:
         if log.name in member.rooms or log.name in member.reading:
             return []
         if seen >= log.head:
-            return self._house.let_in(member, log)
+            return self._house.let_in(member, log, self._roll.now)
         return self._read(member, Fetch(0, log.name, after=seen, before=None, limit=FETCH_LIMIT))
 
     def _hand_over(self, member: Member, page: Page) -> list[Effect]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 
-from chat.hub.effects import Publish
 from chat.hub.members import Member
 from chat.messages import Change, Joined, Kind, Presence, RoomHead, is_direct
 from chat.stored import Fact
@@ -75,9 +74,9 @@ class Room:
     def everybody(self) -> tuple[bytes, ...]:
         """The members, in the order in which they came.
 
-        It is the same tuple until somebody comes or goes, so that every `Publish` can share it and its receiver
-        can tell by identity that nothing changed. It is made when it is asked for: thousands may come before
-        anything is told to all.
+        It is the same tuple until somebody comes or goes, so that every `Publish` can share it and its
+        receiver can tell by identity that nothing changed. It is made when it is asked for: thousands may
+        come before anything is told to all.
         """
         if self._everybody is None:
             self._everybody = tuple(self._members)
@@ -110,10 +109,10 @@ class Room:
 
     # --- what is told of it
 
-    def presence(self, member: Member, change: Change, new_nick: str = "") -> Publish:
-        """Count a change of the roster, and tell everybody in the room of it."""
+    def presence(self, member: Member, change: Change, new_nick: str = "") -> Presence:
+        """Count a change of the roster, and give what the room may be told of it."""
         self.version += 1
-        shown = Presence(
+        return Presence(
             self.name,
             member.nick.shown,
             verified=member.is_verified,
@@ -121,7 +120,6 @@ class Room:
             version=self.version,
             new_nick=new_nick,
         )
-        return Publish(self.everybody, shown, member.client)
 
     def joined(self, request_id: int, seen: int = 0) -> Joined:
         """Give what a member is told that is in; `seen` up to where a log was shown."""

@@ -56,6 +56,7 @@ class Chore(Enum):
 
     EXPIRE = auto()  # of members that are silent
     TAILS = auto()
+    HUB = auto()  # what it tells now and then
 
 
 class ChatServer(DatagramProtocol):
@@ -363,10 +364,11 @@ class ChatServer(DatagramProtocol):
     # --- what waits for its time
 
     def _set_alarm(self) -> None:
-        tail, rooms = self._outbox.next_tail(), self._outbox.next_rooms()
-        if tail is not None:
-            self._wheel.schedule(Chore.TAILS, tail)
-        when = self._wheel.next_timeout()
+        tail, told = self._outbox.next_tail(), self._hub.next_timeout()
+        for chore, due in ((Chore.TAILS, tail), (Chore.HUB, told)):
+            if due is not None:
+                self._wheel.schedule(chore, due)
+        when, rooms = self._wheel.next_timeout(), self._outbox.next_rooms()
         if rooms is not None:  # a slot of the wheel would be half of what they wait
             when = rooms if when is None else min(when, rooms)
         if not self._closed:
@@ -392,6 +394,8 @@ class ChatServer(DatagramProtocol):
                 self._lodgings.tick(now)
             case Chore.TAILS:
                 self._outbox.repeat_tails(self._book.members, now)
+            case Chore.HUB:
+                self._advance(self._hub.handle_timeout(now), now)
             case PlainPeer():
                 self._carry_out(key, key.session.handle_timeout(now), now)
                 if key.session.state is State.OUT:

@@ -35,6 +35,7 @@ from chat.messages import (
     RoomsPage,
     Say,
     Topic,
+    Turnover,
     Welcome,
     is_direct,
 )
@@ -311,7 +312,7 @@ class ClientSession:
             case Entry():
                 room = self._rooms.get(message.room)
                 return [] if room is None else self._show(message.room, room.log.receive(message, now))
-            case Presence():
+            case Presence() | Turnover():
                 return self._happened(message, now)
             case Welcome():
                 return self._welcome(message, now)
@@ -414,12 +415,16 @@ class ClientSession:
             self._rooms.follow(welcome.direct)
         return [Entered(welcome)]
 
-    def _happened(self, presence: Presence, now: float) -> list[Event]:
-        room = self._rooms.get(presence.room)
+    def _happened(self, news: Presence | Turnover, now: float) -> list[Event]:
+        room = self._rooms.get(news.room)
         if room is None:
             return []
-        is_changed = room.roster is not None and room.roster.take(presence, now)
-        return [Happened(presence), *([RosterChanged(presence.room)] if is_changed else [])]
+        if isinstance(news, Turnover):
+            if room.roster is not None:
+                room.roster.heard(news.version, now)
+            return [news]
+        is_changed = room.roster is not None and room.roster.take(news, now)
+        return [Happened(news), *([RosterChanged(news.room)] if is_changed else [])]
 
     def _pong(self, pong: Pong, now: float) -> list[Event]:
         asked_at = pong.time / TICKS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chat.messages import Delivered, Joined, Presence, Rejected, Reply, Request, Welcome
+from chat.messages import Delivered, Joined, Presence, Rejected, Reply, Request, Turnover, Welcome
 from chat.wire.sequence import Shown
 
 
@@ -110,6 +110,7 @@ Event = (
     | InRoom
     | OutOfRoom
     | Happened
+    | Turnover
     | RosterChanged
     | Answered
     | NumberReused

@@ -10,7 +10,18 @@ import re
 from collections.abc import Iterable
 from typing import assert_never
 
-from chat.messages import LOBBY, Broadcast, Change, Entry, Kind, NamesPage, Presence, RoomsPage, is_direct
+from chat.messages import (
+    LOBBY,
+    Broadcast,
+    Change,
+    Entry,
+    Kind,
+    NamesPage,
+    Presence,
+    RoomsPage,
+    Turnover,
+    is_direct,
+)
 
 # The one refusal of a nick: a client of Chat-socket-UDP compares the whole datagram with it.
 NICK_TAKEN = "nama ini sudah diambil"
@@ -63,6 +74,8 @@ def render(message: Broadcast) -> bytes:
             line = _entry_line(message)
         case Presence():
             line = _presence_line(message)
+        case Turnover():
+            line = _turnover_line(message)
         case _:
             assert_never(message)
     return line.encode()
@@ -127,6 +140,12 @@ def _presence_line(presence: Presence) -> str:
             return ""
         case _:
             assert_never(presence.change)
+
+
+def _turnover_line(turnover: Turnover) -> str:
+    """Give the line of a large room. No action looks like it: a nick has no colon in it."""
+    counts = (turnover.joined, "joined"), (turnover.left, "left"), (turnover.renamed, "renamed")
+    return f"* {turnover.room}: " + ", ".join(f"{count} {what}" for count, what in counts if count)
 
 
 def names_lines(page: NamesPage) -> list[str]:
