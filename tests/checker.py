@@ -10,7 +10,7 @@ from base64 import b32encode
 from bisect import bisect_left, bisect_right, insort
 from typing import NamedTuple
 
-from chat.messages import Entry, Joined, Kind, is_direct
+from chat.messages import Entry, Joined, Kind, Turnover, is_direct
 from chat.stored import Fact, Heads
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
@@ -63,6 +63,7 @@ class Program:
         self.stays: dict[str, int] = {}  # by room: how often it was left
         self.wanted: set[str] = set()
         self.safe: dict[int, int] = {}  # pending texts for rooms that were wanted then, by n: which stay
+        self.turnovers: dict[str, Turnover] = {}  # the newest that was told of each room
 
 
 class Checker:
@@ -305,6 +306,35 @@ class Checker:
         place = bisect_right(held, after)
         if place < len(held) and held[place] <= upto:
             raise Violation("N5", f"{name} shows {marker} in {room}, and {held[place]} is kept")
+
+    def connects(self, name: str) -> None:
+        """A program makes a channel, to the same server or to one that was restarted and counts anew."""
+        self.programs[name].turnovers.clear()
+
+    def turned_over(self, name: str, turnover: Turnover) -> None:
+        """A program was told how many came to a room and went: each change is told once, and sums are right.
+
+        Of two that were told between one and the next a change is missing if one was lost, or overtaken; and
+        nobody is told who is away. What is told is never more than has changed.
+        """
+        room = turnover.room
+        before = self.programs[name].turnovers.get(room)
+        told = turnover.joined + turnover.left + turnover.renamed
+        if not told:
+            raise Violation("turnover", f"{name} is told that nothing has changed: {turnover}")
+        if before is None or turnover.version > before.version:
+            self.programs[name].turnovers[room] = turnover
+        elif turnover.version == before.version:
+            raise Violation("turnover", f"{name} is told twice: {turnover}")
+        else:
+            return  # it was overtaken
+        if before is None:
+            return
+        changes = turnover.version - before.version
+        if told > changes:
+            raise Violation("turnover", f"{name} is told twice of some in {turnover}, after {before}")
+        if told == changes and turnover.count != before.count + turnover.joined - turnover.left:
+            raise Violation("turnover", f"{name} is told sums that are not right: {turnover} after {before}")
 
     # --- the end, after a while in which nothing failed
 

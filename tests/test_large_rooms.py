@@ -6,10 +6,13 @@ from collections import Counter
 from typing import Any
 
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.tallies import TELL_SECONDS
 from chat.messages import CROWD, LOBBY, Change, Joined, Presence, Turnover
 from chat.server.settings import Settings
+from tests.simulation.network import Fate
+from tests.simulation.stage import Stage, is_a
 from tests.support import EVE, NAT, NED, Native, Sealed, ServerTests, only
 
 PLAIN = [("10.0.1.1", 1_000 + number) for number in range(CROWD)]
@@ -125,3 +128,27 @@ class LargeRoomTests(ServerTests):
                 "~eve left: exit",
             ],
         )
+
+
+class Play(SynchronousTestCase):
+    """One more native program than are told of each other, with all that is between them and the server."""
+
+    def test_a_large_room(self) -> None:
+        """Each is told once, and rosters are right in the end, also of one who was told nothing."""
+        stage = Stage()
+        programs = [stage.client() for _ in range(CROWD + 1)]
+        stage.let(TELL_SECONDS)
+        first = programs[0]
+        told = stage.screens.turnovers[first.name]
+        self.assertEqual([(each.joined, each.left, each.count) for each in told], [(1, 0, CROWD + 1)])
+        keeper = next(each for each in programs[1:-5] if each.roster("lobby") is not None)
+        stage.take_out(Fate.DROP, keeper.host, is_a(Turnover))
+        late = [stage.client() for _ in range(3)]
+        for leaver in (late[0], *programs[-5:]):
+            leaver.quit(politely=True)
+        stage.let(2 * TELL_SECONDS)
+        self.assertEqual(sum(each.joined for each in told), 4)
+        self.assertEqual(sum(each.left for each in told), 6)
+        self.assertEqual(told[-1].count, CROWD - 2)
+        stage.end()
+        self.assertEqual(len(keeper.roster("lobby") or []), CROWD - 2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from chat.hub.direct import Direct
 from chat.hub.effects import Effect, Send
 from chat.hub.hub import Hub
 from chat.hub.members import Member
+from chat.hub.tallies import Tallies, Tally
 from chat.messages import Accepted, Entry, Join, Part, Rejected, Request, Say, Topic
 from chat.server.lodgings import Lodgings
 from chat.server.outbox import Outbox as ServerOutbox
@@ -354,6 +356,22 @@ class PlantedBugs(SynchronousTestCase):
         self.patch(Roster, "heard", lambda *_: None)
         self.patch(Roster, "_review", lambda *_: None)
         self.assertIn("roster", self.hunt())
+
+    def test_large_rooms_are_told_twice(self) -> None:
+        """What was counted and told is not told again with what comes next."""
+
+        def make(due: Callable[[Any, float], list[tuple[str, Tally]]]) -> Any:
+            def and_keep(self: Any, now: float) -> list[tuple[str, Tally]]:
+                told = due(self, now)
+                for room, tally in told:
+                    kept = self._tallies[room] = copy(tally)
+                    kept.due = now + 60.0
+                return told
+
+            return and_keep
+
+        self.wrap(Tallies, "due", make)
+        self.assertIn("turnover", self.hunt())
 
     def test_failed_append_is_final(self) -> None:
         """A text that was refused because of a failed append is not refused for good."""

@@ -54,6 +54,18 @@ class PlainDoor(SynchronousTestCase):
         self.assertGreater(len(world.checker.texts), 50)
 
 
+class LargeRooms(SynchronousTestCase):
+    """Where nobody is told who comes and goes."""
+
+    def test_sixty(self) -> None:
+        """Nothing is told twice, sums are right, and all show the same roster in the end."""
+        faults = frozenset({"loss", "late", "quit", "reconnect"})
+        world = World(1, Scenario(20.0, natives=56, plains=4, rooms=("lobby",), faults=faults, pause=6.0))
+        world.run()
+        told = [program.turnovers for program in world.checker.programs.values()]
+        self.assertGreater(len([each for each in told if each]), 40)
+
+
 class Sameness(SynchronousTestCase):
     """A seed says everything."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chat.messages import Kind, Names, Nick, Rooms, Topic, is_direct
+from chat.messages import Kind, Names, Nick, Rooms, Topic, Turnover, is_direct
 from chat.wire.client_session import ClientSession
 from chat.wire.client_state import State
 from chat.wire.events import (
@@ -78,6 +78,7 @@ class Program:
         self._world.note(self.name, "makes a channel")
         self.is_started = True
         self._world.checker.once -= self._topics  # what has no answer yet is asked for again
+        self._world.checker.connects(self.name)
         self.move()
         now = self.now()
         self._channel = StubChannel(self._world.rng.randbytes(8), now, self._key)
@@ -259,6 +260,8 @@ class Program:
                 checker.not_said(name, self.author, event.n, event.code)
             case InRoom():
                 checker.in_room(name, event.joined)
+            case Turnover():
+                checker.turned_over(name, event)
             case _:
                 return False
         return True

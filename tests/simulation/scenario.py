@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chat.hub.hub import Hub
+from chat.messages import CROWD
 from chat.server.protocol import ChatServer
 from chat.wire.client_session import ClientSession
 from tests.simulation.network import Path
@@ -44,6 +45,7 @@ class Scenario:
     faults: frozenset[str] = frozenset()
     disk: str = "keeps all"
     kept: int = 512  # entries a room
+    crowd: int = CROWD  # members, in larger rooms than which nobody is told who comes and goes
     pause: float = 3.0  # the mean between two things that one user does
     path: Callable[[random.Random], Path] | None = None  # None: drawn by the faults
     sleep_most: float = 20.0
@@ -60,7 +62,7 @@ class Scenario:
 class Parts:
     """What a run is built of: the product, unless a test puts a broken part in."""
 
-    hub: Callable[[], Hub] = Hub
+    hub: Callable[..., Hub] = Hub
     server: type[ChatServer] = ChatServer
     client: type[ClientSession] = ClientSession
     disk: type[Disk] = Disk
@@ -81,6 +83,7 @@ def draw(rng: random.Random) -> Scenario:
         # what a disk has trimmed because of entries that it lost then would be there again
         kept=512 if disk == "loses the tail" else rng.choice((512, 512, 40, 8)),
         pause=20.0 if is_long else rng.choice((1.5, 3.0, 6.0)),
+        crowd=rng.choice((CROWD, 2, 4)),
     )
 
 

@@ -90,7 +90,7 @@ class ServerMachine:
         world.note("server", f"starts, life {self._life}")
         clock = self._clock = MachineClock(world.heap, 1000 * world.rng.random())
         server = self._server = world.parts.server(
-            world.parts.hub(),
+            world.parts.hub(crowd=world.scenario.crowd),
             world.disk.open(clock),
             Settings(),
             cast("IReactorTime", clock),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chat.messages import Entry
+from chat.messages import Entry, Turnover
 from chat.stored import Draft
 from chat.wire.frames import decode_replies, decode_requests
 from chat.wire.sequence import Shown
@@ -33,16 +33,22 @@ class ScriptedDisk(Disk):
 
 
 class Screens(Checker):
-    """Also keeps what each program showed."""
+    """Also keeps what each program showed, and what it told of large rooms."""
 
     def __init__(self) -> None:
         super().__init__()
         self.shown: dict[str, list[Shown]] = {}
+        self.turnovers: dict[str, list[Turnover]] = {}
 
     def appeared(self, name: str, room: str, shown: Shown) -> None:
         """Keep it."""
         super().appeared(name, room, shown)
         self.shown.setdefault(name, []).append(shown)
+
+    def turned_over(self, name: str, turnover: Turnover) -> None:
+        """Keep it."""
+        super().turned_over(name, turnover)
+        self.turnovers.setdefault(name, []).append(turnover)
 
 
 class Stage(World):

@@ -305,10 +305,25 @@ class World:
             program.wake()
 
     def _let_news_arrive(self) -> None:
-        """Run on while something is under way: the server may have told of a change at the last moment."""
+        """Run on while something is under way: the server may have told of a change at the last moment.
+
+        That somebody is away in a large room is told to nobody: a ping each brings it about that all know.
+        """
         latest = self.heap.now + NEWS_SECONDS
-        while self.heap.now < latest and not self._is_still():
+        is_crowd = self.scenario.crowd < self.scenario.natives + self.scenario.plains
+        while self.heap.now < latest and not (self._is_still() and (self._agree() or not is_crowd)):
             self.heap.run_until(self.heap.now + STILL_SECONDS)
+
+    def _agree(self) -> bool:
+        return all(
+            len({tuple(lines) for lines in self._rosters(room).values()}) <= 1 for room in self.scenario.rooms
+        )
+
+    def _rosters(self, room: str) -> dict[str, list[tuple[str, bool]]]:
+        """Give what the programs that are in a room show of who else is, as far as they do."""
+        there = [program for program in self.programs if not program.has_left and room in program.wanted]
+        rosters = {program.name: program.roster(room) for program in there}
+        return {name: lines for name, lines in rosters.items() if lines is not None}
 
     def _is_still(self) -> bool:
         network = self.network
@@ -338,11 +353,8 @@ class World:
                     raise Violation("N6", f"at the end {program.name} still wants something of {room}")
         for room in self.scenario.rooms:
             there = [program for program in running if room in program.wanted]
-            rosters = {program.name: program.roster(room) for program in there}
             nicks = {program.session.nick for program in there}
-            self.checker.rosters(
-                room, nicks, {name: lines for name, lines in rosters.items() if lines is not None}
-            )
+            self.checker.rosters(room, nicks, self._rosters(room))
 
 
 _FAULTS: dict[str, tuple[float, Callable[[World], None]]] = {  # the mean seconds between two, and what it is
