@@ -38,6 +38,7 @@ from chat.messages import (
     Join,
     Joined,
     Kind,
+    Ping,
     Say,
 )
 from chat.wire.dtls_channel import make_context
@@ -164,6 +165,9 @@ class Member:
         for text in texts:
             self.say(text)
 
+    def ping(self) -> None:
+        """Show that it is there, where a server wants to know within minutes."""
+
     def send(self, plaintext: bytes) -> None:
         """Send a datagram."""
         if self._channel is None:
@@ -246,6 +250,11 @@ class FramesMember(Member):
         """Say some texts: as many as the window has room for, the others as answers come."""
         self._waiting += texts
         self._go_on()
+
+    def ping(self) -> None:
+        """Show that it is there."""
+        self._asked += 1
+        self.send(join_frames([encode_frame(Ping(self._asked, 0))]))
 
     @property
     def is_settled(self) -> bool:

@@ -5,7 +5,9 @@ room; those of the bare loop (`benchmarks.servers`) are as many sockets. In each
 nobody reads meanwhile, and the kernel notes when it has come to each. What counts is the last, from just
 before the text was sent.
 
-Each newcomer is shown to all others in its room, so all shake hands first, and then go there together.
+How long it takes until all are there is printed, too, and what that costs: each comes into the room as soon
+as it has shaken hands, and all who are there are told how many come. They read nothing, and say now and then
+that they are there.
 """
 
 from __future__ import annotations
@@ -15,45 +17,20 @@ import json
 import socket
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from benchmarks.members import Addr, FramesMember, Member, SilentlyIn, allow_files, bring_in, close
 from benchmarks.servers import Server, bare_server, our_server
-from chat.messages import PROTOCOL_VERSION, Hello, Join, Welcome
-from chat.wire.frames import decode_replies, encode_frame, join_frames
 
 GROUP = 100
 TEXT_BYTES = 70
 BUFFER = 1 << 16  # bytes of a member's socket while a text is on its way: more than what comes with it
 REST_SECONDS = 3.0  # between two texts: the last entry of a room is said again for 2 s
 PATIENCE = 300.0
-LOOK_SECONDS = 0.05
-AGAIN_SECONDS = 20.0  # to ask again for a place in the room: a server that lets in thousands is busy
-
-
-class Newcomer(FramesMember):
-    """One who comes in first, and goes to the room when it is told to."""
-
-    is_there = False
-
-    def greeting(self) -> bytes:
-        """Give a datagram of Hello only."""
-        return join_frames([encode_frame(Hello(PROTOCOL_VERSION, self._client, self.nick))])
-
-    def is_welcome(self, plaintext: bytes) -> bool:
-        """Say whether it is in."""
-        return any(isinstance(reply, Welcome) for reply in decode_replies(plaintext))
-
-    def go(self) -> None:
-        """Ask to be let into the room."""
-        self.send(join_frames([encode_frame(Join(1, self._room))]))
-
-    def look(self) -> None:
-        """Read whether it is there."""
-        for plaintext, _ in self.read():
-            self.is_there = self.is_there or super().is_welcome(plaintext)
+ALIVE_SECONDS = 25.0  # between two signs of life: after 60 s of silence a server gives a session up
 
 
 class Row(NamedTuple):
@@ -66,7 +43,7 @@ class Row(NamedTuple):
 
 ROWS = (
     Row("bare sendto", lambda _: bare_server(), lambda addr, nick: SilentlyIn(addr, nick, is_sealed=False)),
-    Row("frames in DTLS", lambda count: our_server(f"--max-members={count}"), Newcomer),
+    Row("frames in DTLS", lambda count: our_server(f"--max-members={count}"), FramesMember),
 )
 COLUMNS = ("ms to the last", "x bare", "least ms", "most ms", "ms of CPU", "% lost")
 
@@ -82,31 +59,25 @@ class Reached(NamedTuple):
 def gather(row: Row, addr: Addr, count: int) -> list[Member]:
     """Let so many come in. What they are told meanwhile nobody reads, so the kernel shall not keep it."""
     members: list[Member] = []
+    silent: deque[tuple[float, list[Member]]] = deque()  # since when, the longest silent first
     while len(members) < count:
         places = range(len(members), min(len(members) + GROUP, count))
         group = [row.member(addr, f"m{place}") for place in places]
         bring_in(group)
         buffer(group, 0)
         members += group
-    assemble([member for member in members if isinstance(member, Newcomer)])
+        silent.append((time.monotonic(), group))
+        while silent[0][0] < time.monotonic() - ALIVE_SECONDS:
+            group = silent.popleft()[1]
+            wake(group)
+            silent.append((time.monotonic(), group))
     return members
 
 
-def assemble(members: Sequence[Newcomer]) -> None:
-    """Let all go to the room. The answer is the first that each hears, so it is not what gets lost."""
-    waiting = members
-    deadline = time.monotonic() + PATIENCE
-    while waiting:
-        for member in waiting:
-            member.go()
-        again = time.monotonic() + AGAIN_SECONDS
-        while waiting and time.monotonic() < again:
-            time.sleep(LOOK_SECONDS)
-            for member in waiting:
-                member.look()
-            waiting = [member for member in waiting if not member.is_there]
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{len(waiting)} are not in the room after {PATIENCE:.0f} s")
+def wake(members: Sequence[Member]) -> None:
+    """Let all show that they are there."""
+    for member in members:
+        member.ping()
 
 
 def buffer(members: Sequence[Member], size: int) -> None:
@@ -124,6 +95,7 @@ def drain(members: Sequence[Member]) -> None:
 
 def say_once(server: Server, members: Sequence[Member], number: int, rest: float) -> Reached:
     """Let one member say a text, and wait until all have it."""
+    wake(members)
     time.sleep(rest)
     drain(members)
     used, begun = server.cpu_seconds(), time.time_ns()
@@ -145,9 +117,10 @@ def say_once(server: Server, members: Sequence[Member], number: int, rest: float
 def measure(row: Row, count: int, texts: int, rest: float) -> list[Reached]:
     """Measure one row."""
     with row.start(count) as server:
-        begun = time.monotonic()
+        begun, used = time.monotonic(), server.cpu_seconds()
         members = gather(row, server.addr, count)
-        print(f"{row.name}: {count} came in within {time.monotonic() - begun:.0f} s", flush=True)
+        seconds, used = time.monotonic() - begun, server.cpu_seconds() - used
+        print(f"{row.name}: {count} came in within {seconds:.0f} s ({used:.1f} s of CPU)", flush=True)
         server.settle(rest)  # it has told everybody who is there
         drain(members)
         buffer(members, BUFFER)
