@@ -24,16 +24,17 @@ Alike = tuple[bytes, bool, list[_Text]]
 class Crowd:
     """The peers behind `members` of one room, sorted by what each of them is sent.
 
-    Lines go to those in `plain` and in `sealed`, frames to those in `native`.
+    Lines go to those in `plain` and in `sealed`, frames to the `sessions` of those in `native`.
     """
 
-    __slots__ = ("members", "native", "plain", "sealed")
+    __slots__ = ("members", "native", "plain", "sealed", "sessions")
 
     def __init__(self, room: str, members: tuple[bytes, ...], peers: Mapping[bytes, AnyPeer]) -> None:
         plain: list[tuple[TextSession, PlainPeer]] = []
         sealed: list[tuple[TextSession, ProvenPeer]] = []
         self.members = members
-        self.native: list[tuple[ProvenPeer, ServerSession]] = []
+        self.native: dict[ProvenPeer, None] = {}
+        self.sessions: list[ServerSession] = []
         for member in members:
             peer = peers.get(member)  # a member outlives its session: it may have none now
             if isinstance(peer, PlainPeer):
@@ -43,7 +44,8 @@ class Crowd:
                 if isinstance(session, TextSession):
                     sealed.append((session, peer))
                 elif session is not None:
-                    self.native.append((peer, session))
+                    self.native[peer] = None
+                    self.sessions.append(session)
         self.plain = _alike(room, plain)
         self.sealed = _alike(room, sealed)
 

@@ -2,21 +2,21 @@
 
 A plain peer's lines stand here as datagrams, in their place among what others are told. What a room is told
 leaves for all who have a channel together, at most every 20 ms: what came meanwhile shares datagrams, and one
-timer serves them all. Until then frames stand here, once for all of a room, and a sealed peer's lines at the
-peer, where its own take their place behind them. What is an answer to one of them does not wait.
+timer serves them all. Until then a sealed peer's lines wait at the peer and a native peer's frames in its
+session, where what answers one of them comes behind; of both here stands only that they have some. An answer
+does not wait, and takes along what does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Mapping
 
 from chat.messages import Broadcast, Entry, is_direct
 from chat.server.book import Crowd
 from chat.server.peer import AnyPeer, Peer, ProvenPeer
 from chat.server.port import WRITES_A_TURN
-from chat.wire.frames import MAX_PLAINTEXT, encode_frame, pack
-from chat.wire.lines import join_lines, mark, render
+from chat.wire.frames import encode_frame
+from chat.wire.lines import mark, render
 from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import ServerSession
 from chat.wire.tails import Tails
@@ -34,8 +34,7 @@ class Outbox:
         self._datagrams: list[bytes] = []
         self._peers: list[Peer] = []  # whom each of them goes to
         self._proven: dict[ProvenPeer, None] = {}
-        self._frames: dict[Crowd, list[bytes]] = {}  # what rooms were told, for their native peers
-        self._lined: dict[ProvenPeer, None] = {}  # the sealed peers of rooms that were told something
+        self._told: dict[ProvenPeer, None] = {}  # who was told what all of a room are told
         self._rooms_at = 0.0  # from when on that may leave
         self._tails = Tails()
 
@@ -70,7 +69,7 @@ class Outbox:
             for peer in proven:
                 if peer is not silent:
                     peer.lines.append(plaintext)
-                    self._lined[peer] = None
+                    self._told[peer] = None
             self.queued += len(proven)
 
     def tell_native(self, crowd: Crowd, message: Broadcast, now: float) -> None:
@@ -78,7 +77,9 @@ class Outbox:
         if not crowd.native:
             return
         frame = encode_frame(message)
-        self._frames.setdefault(crowd, []).append(frame)
+        for session in crowd.sessions:
+            session.send_frame(frame, now)
+        self._told.update(crowd.native)
         self.queued += len(crowd.native)
         if isinstance(message, Entry):
             self._tails.entry(message.room, frame, crowd.members, now)
@@ -96,7 +97,7 @@ class Outbox:
                     continue
                 if not only_recent_fetchers or peer.session.has_fetched(now):
                     peer.session.send_frame(frame, now)
-                    self._proven[peer] = None
+                    self._told[peer] = None
 
     def next_proven(self) -> ProvenPeer | None:
         """Give one of the peers to look after, and forget it; None: there is none."""
@@ -106,7 +107,7 @@ class Outbox:
 
     def next_rooms(self) -> float | None:
         """Give the time at which `send_rooms` has something to do."""
-        return self._rooms_at if self._frames or self._lined else None
+        return self._rooms_at if self._told else None
 
     def hurry(self) -> None:
         """Let what rooms were told leave with the next `send_rooms`: what follows is a goodbye."""
@@ -117,33 +118,18 @@ class Outbox:
 
         If it is time, or if that has become much: it shall be written before the turn goes on.
         """
-        is_time = now >= self._rooms_at or self.queued >= WRITES_A_TURN
-        if not is_time or not (self._frames or self._lined):
+        if not self._told or (now < self._rooms_at and self.queued < WRITES_A_TURN):
             return
         self._rooms_at = now + COALESCE_SECONDS
-        told, self._frames = self._frames, {}
-        for crowd, frames in told.items():
-            plaintexts = pack(frames)
-            for peer, session in crowd.native:
-                if peer in self._proven:  # it has an answer, too: together
-                    for frame in frames:
-                        session.send_frame(frame, now)
-                else:
-                    self._send(peer, plaintexts, now)
-        lined, self._lined = self._lined, {}
-        for peer in lined:
-            if peer not in self._proven:
-                lines, peer.lines = tuple(peer.lines), []
-                self._send(peer, _join(lines), now)
-
-    def _send(self, peer: ProvenPeer, plaintexts: Sequence[bytes], now: float) -> None:
-        if peer.seat is None:  # its member has left since, or has another session
-            return
-        datagrams = peer.channel.seal(plaintexts, now)
-        self._datagrams += datagrams
-        self._peers += [peer] * len(datagrams)
-        if peer.channel.is_over:
-            self._proven[peer] = None
+        told, self._told = self._told, {}
+        for peer in told:
+            if peer in self._proven or peer.seat is None:  # it has an answer, too; or its member has left
+                continue
+            datagrams = peer.channel.seal(peer.take(now), now)
+            self._datagrams += datagrams
+            self._peers += [peer] * len(datagrams)
+            if peer.channel.is_over:
+                self._proven[peer] = None
 
     def take(self) -> tuple[list[bytes], list[Peer]]:
         """Give the datagrams in their order and, at the same places, whom they go to; and forget them."""
@@ -151,8 +137,3 @@ class Outbox:
         self._datagrams, self._peers = [], []
         self.queued = 0
         return taken
-
-
-@lru_cache(maxsize=16)  # of one turn: all who are in the same rooms are sent the same
-def _join(lines: tuple[bytes, ...]) -> list[bytes]:
-    return join_lines(lines, MAX_PLAINTEXT)

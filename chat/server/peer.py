@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from chat.messages import Request
@@ -149,6 +150,13 @@ class ProvenPeer(Peer):
         for plaintext in plaintexts:
             self.channel.send(plaintext, now)
 
+    def take(self, now: float) -> Sequence[bytes]:
+        """Give the plaintexts of what waits, and forget it: the way of what a room is told."""
+        if isinstance(self.session, ServerSession):
+            return self.session.take(now)
+        lines, self.lines = tuple(self.lines), []
+        return _join(lines)
+
     def next_timeout(self) -> float | None:
         """Give the time at which session or channel want something; None: the session is at its end."""
         when = self.until if self.session is None else self.session.next_timeout()
@@ -165,3 +173,8 @@ class ProvenPeer(Peer):
 
 
 AnyPeer = PlainPeer | ProvenPeer
+
+
+@lru_cache(maxsize=16)  # of one turn: all who are in the same rooms are sent the same
+def _join(lines: tuple[bytes, ...]) -> list[bytes]:
+    return join_lines(lines, MAX_PLAINTEXT)

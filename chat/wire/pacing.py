@@ -7,9 +7,16 @@ would be saved, and who comes back asks for page after page.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from chat.wire.frames import MAX_PLAINTEXT, pack
 
 COALESCE_SECONDS = 0.02
+
+
+@lru_cache(maxsize=64)  # of one turn: all who are in the same rooms are sent the same
+def _pack(frames: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(pack(frames))
 
 
 class Pacer:
@@ -25,11 +32,17 @@ class Pacer:
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Give all frames in as few datagrams as hold them, if it is time or they are many."""
-        if not self.frames or (now < self._ready_at and not self._is_full()):
+        if now < self._ready_at and not self._is_full():
             return []
+        return list(self.take(now))
+
+    def take(self, now: float) -> tuple[bytes, ...]:
+        """Give all frames in as few datagrams as hold them, whether it is time or not."""
+        if not self.frames:
+            return ()
         self._ready_at = now + COALESCE_SECONDS
-        frames, self.frames = self.frames, []
-        return pack(frames)
+        frames, self.frames = tuple(self.frames), []
+        return _pack(frames)
 
     def not_before(self, when: float | None) -> float | None:
         """Give `when`, or the time from which on something may leave if that is later."""

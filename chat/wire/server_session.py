@@ -149,6 +149,10 @@ class ServerSession:
         """Give the datagrams that are due, and forget them."""
         return self._pacer.datagrams_to_send(now)
 
+    def take(self, now: float) -> tuple[bytes, ...]:
+        """Give all datagrams that wait, and forget them: what many are told leaves for all at one time."""
+        return self._pacer.take(now)
+
     def next_timeout(self) -> float | None:
         """Give the time of the next `datagrams_to_send` or `handle_timeout`; None: it can be forgotten."""
         if self._pacer.frames or self.state is State.CLOSED:
