@@ -166,6 +166,20 @@ class RoomTests(ClientSessionTests):
         self.wait()
         self.assertGreater(self.only(Fetch).id, first.id)
 
+    def test_the_next_page_is_asked_for_at_once(self) -> None:
+        """An answer ended before the room did: nothing holds the next Fetch back, not the pacer either."""
+        self.enter(LOBBY)
+        self.tell(entry(14))
+        self.wait()
+        page = Fetched(self.only(Fetch).id, LOBBY, 0, 14)
+        self.tell(entry(11), entry(12), page)
+        self.assertEqual(self.session.next_timeout(), self.now)
+        (datagram,) = self.session.datagrams_to_send(self.now)
+        (fetch,) = decode_requests(datagram)
+        assert isinstance(fetch, Fetch)
+        self.assertEqual((fetch.after, fetch.id > page.id), (12, True))
+        self.assertEqual(self.session.datagrams_to_send(self.now), [])
+
     def test_a_fetch_that_is_refused(self) -> None:
         """We are not in the room: we join once more."""
         self.enter(LOBBY)

@@ -212,20 +212,16 @@ class PlantedBugs(SynchronousTestCase):
     def test_lost_tail_blocks_the_room(self) -> None:
         """A receiver that only looks at the lowest that waits is stuck below what a restart has lost."""
 
-        def make(take: Callable[[Any, list[Shown], float], list[Shown]]) -> Any:
-            def patient(self: Any, shown: list[Shown], now: float) -> list[Shown]:
-                waiting = dict(self._above)
-                fits = [seq for seq, entry in sorted(waiting.items()) if seq - entry.back <= self.h]
-                if waiting and (not fits or fits[0] != min(waiting)):
-                    self._above = {}
-                    shown = take(self, shown, now)
-                    self._above = waiting | self._above
-                    return shown
-                return take(self, shown, now)
+        def make(receive: Callable[[Any, Entry, float], list[Shown]]) -> Any:
+            def patient(self: Any, entry: Entry, now: float) -> list[Shown]:
+                if self._above and min(self._above) < entry.seq:
+                    self._above[entry.seq] = entry
+                    return []
+                return receive(self, entry, now)
 
             return patient
 
-        self.wrap(RoomLog, "_take", make)
+        self.wrap(RoomLog, "receive", make)
         found = self.hunt(
             scenario=with_faults("loss", "kill", "late", disk="loses the tail", kept=512, pause=1.0)
         )

@@ -143,12 +143,23 @@ class FetchTests(RoomLogTests):
             delays.append(round(due - at, 3))
         self.assertEqual(delays, [0.025, 0.05, 0.1, 0.2, 0.4, 0.5, 0.5])
 
+    def test_page_after_page(self) -> None:
+        """An answer that brought something and does not reach the head is followed by the next question."""
+        self.log.heard(15, 0.0)
+        _, at = self.ask()
+        self.hear(entry(11), entry(12), now=at + 0.3)
+        self.assertEqual(self.log.fetched(4, 15, at + 0.3), [])
+        self.assertEqual(self.ask(), (gap(12), at + 0.3))
+        self.hear(entry(13), entry(14), entry(15), now=at + 0.4)
+        self.log.fetched(4, 15, at + 0.4)
+        self.assertIsNone(self.log.next_timeout())
+
     def test_asks_again_at_once_after_progress(self) -> None:
-        """A part of the answer was lost, and three wait above it."""
+        """A part of the answer was lost."""
         self.hear(entry(14))
         self.ask()
-        self.hear(entry(11), entry(13), entry(15), now=0.3)
-        self.assertEqual(self.log.fetched(4, 15, 0.3), [])
+        self.hear(entry(11), entry(13), now=0.3)
+        self.assertEqual(self.log.fetched(4, 14, 0.3), [])
         self.assertEqual(self.ask(), (gap(11), 0.3))
 
     def test_what_the_answer_does_not_know(self) -> None:

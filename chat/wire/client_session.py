@@ -322,8 +322,7 @@ class ClientSession:
             case Pong():
                 return self._pong(message, now)
             case Fetched():
-                room = self._rooms.get(message.room)
-                return [] if room is None else self._show(message.room, room.fetched(message, now))
+                return self._fetched(message, now)
             case Rejected(id=0):
                 if self.state is not State.ENTERING:
                     return []
@@ -334,6 +333,16 @@ class ClientSession:
                 return [message] if self._receipts.delivered(message.seq, is_waiting=is_waiting) else []
             case _:
                 return self._settle(message, now)
+
+    def _fetched(self, reply: Fetched, now: float) -> list[Event]:
+        room = self._rooms.get(reply.room)
+        if room is None:
+            return []
+        shown = room.fetched(reply, now)
+        due = room.next_timeout()
+        if due is not None and due <= now:  # a page at a time, each after an answer: they need no other pace
+            self._pacer = Pacer()
+        return self._show(reply.room, shown)
 
     def _settle(self, reply: Accepted | Rejected | Done | Joined | RoomsPage, now: float) -> list[Event]:
         """Take the reply to a request, once."""

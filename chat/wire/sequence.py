@@ -120,7 +120,8 @@ class RoomLog:
         self._round_trip = round_trip
         self._random = random
         self._highest = NOWHERE  # that h ever was: no position is given out twice, so nothing below is new
-        self._above: dict[int, Entry] = {}  # what is kept aside, by position
+        self._above: dict[int, Entry] = {}  # what is kept aside, by position: nothing of it fits
+        self._fits_at = 0  # the lowest h at which any of it might
         self._below: dict[int, Entry] = {}
         self._recent: deque[int] = deque(maxlen=REMEMBERED)
         self._own: set[int] = set()
@@ -160,12 +161,17 @@ class RoomLog:
         """Take an entry: in any order, any number of times, before `joined` too."""
         if not 0 < entry.back <= entry.seq:
             return []  # it follows nothing that can be: it would wait for ever
+        shown: list[Shown] = []
         if entry.seq > self._highest:
-            self.heard(entry.seq, now)
-            self._above[entry.seq] = entry
+            self._head = max(self._head, entry.seq)
+            self._news = max(self._news, entry.seq)
+            if entry.seq - entry.back <= self.h:
+                self._append(entry, shown)
+            else:
+                self._keep(entry)
         elif entry.seq <= self.p and self._scroll:
             self._below[entry.seq] = entry
-        return self._take([], now)
+        return self._take(shown, now)
 
     def heard(self, head: int, now: float) -> None:
         """Take a head: a Pong told it."""
@@ -181,7 +187,12 @@ class RoomLog:
         if self._age and self._tries >= AGE_TRIES:
             self._scroll = 0  # an answer does not say whether what is missing was lost or is too old
         self._answer(head, floor)
-        return self._take([], now) + self._own_lost()
+        shown = self._take([], now) + self._own_lost()
+        if (
+            self._due is not None and not self._tries
+        ):  # it brought something, and there is more: the next page
+            self._due = now
+        return shown
 
     def accepted(self, seq: int, now: float) -> list[Shown]:
         """Take an own text's position: it is shown in its turn, or `Lost(seq - 1, seq)` is."""
@@ -249,33 +260,50 @@ class RoomLog:
             self._due = min(self._due, now)
 
     def _take(self, shown: list[Shown], now: float) -> list[Shown]:
-        p, h = self.p, self.h
         if self._floor > self.h:
             shown += [*self._pass(self._floor), NotKept(self._floor)]
-        for seq, entry in sorted(self._above.items()):  # whom the next one taken passes never fits again
-            prev = seq - entry.back
-            if seq > self._highest and prev <= self.h:
-                shown += [self._rewind(prev)] if prev < self.h else []
-                self._own.discard(seq)
-                shown += [*self._pass(seq), entry]
-                self._recent.append(seq)
-        self._above = {seq: entry for seq, entry in self._above.items() if seq > self._highest}
-        if len(self._above) > WAITING:
-            del self._above[max(self._above)]
+        if self._above and self.h >= self._fits_at:
+            self._take_above(shown)
+        is_answer = bool(shown) and self._head > self.h
         while self._scroll and (older := self._below.pop(self.p, None)) is not None:
             self.p -= older.back
             self._scroll -= 1
             shown.append(Earlier(older))
+            is_answer = True
         if not self._floor < self.p <= self._head:  # the entry at p is not there
             self._scroll = 0
         if len(self._below) > FETCH_LIMIT:
             del self._below[min(self._below)]
-        if self.p != p or (self.h != h and self._head > self.h):  # an answer is coming in: its repeat waits
+        if is_answer:  # one is coming in: its repeat waits
             self._tries = 0
             if self._is_out:
                 self._due = now + self._round_trip.wait(0, FETCH_REPEAT_MOST)
         self._review(now)
         return shown
+
+    def _keep(self, entry: Entry) -> None:
+        prev = entry.seq - entry.back
+        self._fits_at = min(self._fits_at, prev) if self._above else prev
+        self._above[entry.seq] = entry
+        if len(self._above) > WAITING:
+            del self._above[max(self._above)]
+
+    def _take_above(self, shown: list[Shown]) -> None:
+        kept, self._above = self._above, {}
+        for seq, entry in sorted(kept.items()):  # whom the next one taken passes never fits again
+            if seq > self._highest and seq - entry.back <= self.h:
+                self._append(entry, shown)
+        for seq, entry in kept.items():
+            if seq > self._highest:
+                self._keep(entry)
+
+    def _append(self, entry: Entry, shown: list[Shown]) -> None:
+        prev = entry.seq - entry.back
+        if prev < self.h:
+            shown.append(self._rewind(prev))
+        self._own.discard(entry.seq)
+        shown += [*self._pass(entry.seq), entry]
+        self._recent.append(entry.seq)
 
     def _rewind(self, after: int) -> Lost:
         marker, self._joined_with = Lost(after, self.h), NOWHERE
@@ -285,6 +313,8 @@ class RoomLog:
     def _pass(self, seq: int) -> list[Shown]:
         self.h = seq
         self._highest = max(self._highest, seq)
+        if not self._own:
+            return []
         unseen = sorted(own for own in self._own if own <= seq)
         self._own.difference_update(unseen)
         return [Lost(own - 1, own) for own in unseen]
