@@ -386,20 +386,26 @@ class ChatClient:
         self._is_busy = True  # what the owner asks for meanwhile leaves when all is told
         try:
             for event in events:
-                if self._is_open:
-                    if isinstance(event, Appeared):
-                        self._session.show(event)  # before it is: whoever is told may leave at once
-                    self._call(self._happened, event)
-                    if isinstance(event, Appeared) and isinstance(event.shown, Entry):
-                        self._call(self._heard, event.shown)
-                    self._rooms.take(event)
-                    self._pending.settle(event)
-                    self._obey(event, now)
+                if not self._is_open:
+                    break
+                if isinstance(event, Appeared):
+                    self._show(event)
+                    continue
+                self._call(self._happened, event)
+                self._rooms.take(event)
+                self._pending.settle(event)
+                self._obey(event, now)
         finally:
             self._is_busy = False
         if self._is_open and NumberReused in map(type, events):  # at the end: the others have the old numbers
             self._pending.texts.rename(self._session.renew(self._random(CLIENT_BYTES), now))
             self._lose(now, "the server has mixed our texts up with others: they are said again", 0.0)
+
+    def _show(self, appeared: Appeared) -> None:
+        self._session.show(appeared)  # before it is: whoever is told may leave at once
+        self._call(self._happened, appeared)
+        if isinstance(appeared.shown, Entry):
+            self._call(self._heard, appeared.shown)
 
     def _obey(self, event: Event, now: float) -> None:
         match event:
