@@ -124,6 +124,12 @@ class ResolveTests(SynchronousTestCase):
         self.assertEqual(server.sockaddr, ("fe80::1", 7000, 0, 3))
         self.assertEqual(server.interface, "::")
 
+    def test_an_ipv4_address(self) -> None:
+        """It is its own answer: nobody is asked, and it answers at once."""
+        place = Place("192.0.2.7", 7000)
+        found = self.successResultOf(resolve_all(place, _Resolver()))
+        self.assertEqual(found, [Server(place, ("192.0.2.7", 7000))])
+
     def test_not_found(self) -> None:
         """A name that nobody knows fails with one line that repeats it."""
         failure = self.failureResultOf(resolve(self.place, _Resolver()), AddressError)

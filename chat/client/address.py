@@ -6,11 +6,12 @@ must get on with know nothing else.
 
 from __future__ import annotations
 
-from ipaddress import AddressValueError, IPv6Address, ip_address
+from contextlib import suppress
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 from twisted.internet import address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
     IAddress,
     IHostnameResolver,
@@ -117,7 +118,12 @@ def resolve(place: Place, resolver: IHostnameResolver) -> Deferred[Server]:
 
 
 def resolve_all(place: Place, resolver: IHostnameResolver) -> Deferred[list[Server]]:
-    """Give the server at all its addresses, the best first (RFC 6724), each once; fails as `resolve` does."""
+    """Give the server at all its addresses, the best first (RFC 6724), each once; fails as `resolve` does.
+
+    An IPv4 address is its own answer: no thread is asked, however often a client looks for its server.
+    """
+    with suppress(AddressValueError):
+        return succeed([Server(place, (str(IPv4Address(place.host)), place.port))])
     answers = _Answers(place)
     resolver.resolveHostName(
         answers, place.host, place.port, [address.IPv4Address, address.IPv6Address], "UDP"
