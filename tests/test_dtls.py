@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.wire.dtls import COOKIE_SECONDS, MAX_HANDSHAKES, DtlsListener
+from chat.wire.dtls import (
+    ALERTS_A_SECOND,
+    COOKIE_SECONDS,
+    FAIR_SECONDS,
+    FULL_SECONDS,
+    MAX_HANDSHAKES,
+    DtlsListener,
+)
 from chat.wire.dtls_channel import ATTEMPT_SECONDS
 from chat.wire.dtls_client import DtlsClient
 from chat.wire.dtls_records import MAX_DATAGRAM, UNKNOWN_SESSION, client_hello, renumber, split
@@ -130,14 +137,15 @@ class UnknownSessionTests(SynchronousTestCase):
         self.assertEqual([number for number, count in enumerate(told) if count], [0, 10, 20])
 
     def test_all_in_all(self) -> None:
-        """A hundred a second in all, in any second."""
+        """A thousand a second in all, in any second."""
         times = []
-        for number in range(1_000):
-            now = number / 250
+        for number in range(5_000):
+            now = number / 2_500
             if self.door.receive(self.datagram, ("10.9.0.1", number), now):
                 times.append(now)
-        self.assertEqual(len(times), 400)
-        self.assertTrue(all(later - sooner >= 1.0 for sooner, later in zip(times, times[100:], strict=False)))
+        self.assertEqual(len(times), 2 * ALERTS_A_SECOND)
+        pairs = zip(times, times[ALERTS_A_SECOND:], strict=False)
+        self.assertTrue(all(later - sooner >= 1.0 for sooner, later in pairs))
 
     def test_no_amplification(self) -> None:
         """What is not longer than the alert, or no record, or an alert itself, is not answered."""
@@ -250,19 +258,36 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(channel.receive_datagram(proof, now), [])
 
     def test_too_many_half_way(self) -> None:
-        """Only so many handshakes go on; the oldest makes room, and whoever goes on comes in."""
+        """Only so many handshakes go on; after a second each makes room for another, the oldest first."""
+        door = self.crowded()
+        for number in range(20):
+            now = FAIR_SECONDS + number
+            addr = ("10.2.0.2", number)
+            _, proof = proving(door, addr, now)
+            door.receive(proof, addr, now)
+        over = [addr for addr, channel in door.channels.items() if channel.is_over]
+        self.assertEqual(over, [("10.2.0.1", number) for number in range(20)])
+
+    def test_the_young_do_not_make_room(self) -> None:
+        """Whoever began just now comes in, however many others want to; they ask again, and are next."""
+        door = self.crowded()
+        client = new_client(0.1)
+        (hello,) = client.datagrams_to_send(0.1)
+        self.assertEqual(door.receive(hello, EVE, 0.1), [])
+        to_and_fro(self.last, door, self.last_addr, 0.2)
+        self.assertTrue(self.last.is_up)
+        self.assertEqual(door.receive(hello, EVE, 0.1 + FULL_SECONDS / 2), [])
+        self.assertEqual(len(door.receive(hello, EVE, 0.1 + FULL_SECONDS)), 1)
+
+    def crowded(self) -> Door:
+        """Give a door at which all handshakes that there may be have begun; `last` can go on with its own."""
         door = Door()
-        first, _, _ = connected()
-        to_and_fro(first, door)
-        for number in range(MAX_HANDSHAKES + 20):
-            addr = ("10.2.0.1", number)
-            _, proof = proving(door, addr)
-            door.receive(proof, addr, 0.0)
-        over = [addr[1] for addr, channel in door.channels.items() if channel.is_over]
-        self.assertEqual(over, list(range(20)))
-        client = new_client()
-        to_and_fro(client, door)
-        self.assertTrue(client.is_up)
+        for number in range(MAX_HANDSHAKES):
+            self.last_addr = ("10.2.0.1", number)
+            self.last, proof = proving(door, self.last_addr)
+            for answer, _ in door.receive(proof, self.last_addr, 0.0):
+                self.last.receive_datagram(answer, 0.0)
+        return door
 
     def test_forged_handshake_record(self) -> None:
         """In a handshake it costs this attempt; the next one, from elsewhere, is not concerned."""
