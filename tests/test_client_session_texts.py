@@ -260,7 +260,7 @@ class LivenessTests(ClientSessionTests):
     """Whether the server is there."""
 
     def test_a_quiet_session_pings(self) -> None:
-        """After 7 s without an answer, though others talk all the time."""
+        """After 6 s without an answer, though others talk all the time."""
         self.enter(LOBBY)
         begin = self.now
         seq = 10

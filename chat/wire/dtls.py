@@ -44,7 +44,7 @@ MAX_HANDSHAKES = 384
 FAIR_SECONDS = 1.0
 FULL_SECONDS = 0.05  # between two looks at all of them, which take 50 us each
 ALERT_SECONDS = 1.0  # between two alerts to one address
-# In all. After a restart each client's next ping calls for one, and who gets none notices 6 s later: 7,000
+# In all. After a restart each client's next ping calls for one, and who gets none notices 6 s later: 6,000
 # silent clients send 1,000 a second. An alert is 15 bytes for 30 or more.
 ALERTS_A_SECOND = 1_000
 _LIMITS = Limits()

@@ -35,7 +35,7 @@ from chat.wire.dtls_records import (
 )
 from chat.wire.dtls_seal import Limits, Opener, Sealer
 
-LIVELY_SECONDS = 20.0  # a client that lives is heard more often: it pings after 7 s, give or take 10 %
+LIVELY_SECONDS = 20.0  # a client that lives is heard more often: it pings after 6 s, give or take 10 %
 _OURS: Final = frozenset({ALERT, APPLICATION})
 _CLOSE_NOTIFY: Final = b"\x01\x00"
 _FATAL: Final = b"\x02"  # an alert's first byte

@@ -12,7 +12,7 @@ from chat.wire.sequence import RoundTrip
 
 # Without an answer: so short that the silent, too, are back 10 s after their server was killed and started
 # again; and a quarter of what most NATs keep a UDP mapping for (RFC 4787, REQ-5).
-QUIET_SECONDS = 7.0
+QUIET_SECONDS = 6.0
 QUIET_JITTER = 0.1  # up or down, or the clients of a server that was restarted would ping together for ever
 WORRIED_SECONDS = 1.5  # while datagrams are lost: so late a quiet room's lost last entry is heard of
 WORRY_SECONDS = 60.0  # so long after the last loss
