@@ -22,7 +22,7 @@ from chat.hub.effects import Effect, Send
 from chat.hub.hub import Hub
 from chat.hub.members import Member
 from chat.hub.tallies import Tallies, Tally
-from chat.messages import Accepted, Entry, Join, Part, Rejected, Request, Say, Topic
+from chat.messages import LOBBY, Accepted, Entry, Join, Part, Rejected, Request, Say, Topic
 from chat.server.lodgings import Lodgings
 from chat.server.outbox import Outbox as ServerOutbox
 from chat.store.memory import Contents, MemoryStore
@@ -327,7 +327,8 @@ class PlantedBugs(SynchronousTestCase):
             return lambda self, log, upto: show(self, log, upto + 1_000_000)
 
         self.wrap(Progress, "show", make)
-        self.assertIn("D2", self.hunt(scenario=with_faults("quit", "cut", disk="keeps all", pause=1.0)))
+        few = with_faults("quit", "sleep", pause=0.5, disk="keeps all", natives=3, plains=0, rooms=(LOBBY,))
+        self.assertIn("D2", self.hunt(scenario=few))
 
     def test_a_client_begins_at_the_newest(self) -> None:
         """Who does not begin at what was shown never sees what was waiting."""
