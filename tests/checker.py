@@ -309,7 +309,8 @@ class Checker:
 
     def connects(self, name: str) -> None:
         """A program makes a channel, to the same server or to one that was restarted and counts anew."""
-        self.programs[name].turnovers.clear()
+        if name in self.programs:  # else it is saying goodbye: of that nothing is expected
+            self.programs[name].turnovers.clear()
 
     def turned_over(self, name: str, turnover: Turnover) -> None:
         """A program was told how many came to a room and went: each change is told once, and sums are right.
