@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from chat.messages import Entry, Joined
 from chat.stored import Fact
+from chat.wire.pulse import QUIET_SECONDS
 from chat.wire.sequence import Shown
 from tests.checker import Checker, Text
 from tests.simulation.network import Path
@@ -91,7 +92,7 @@ def last_words(seed: int) -> list[float]:
         world.programs[0].say("lobby")
         world.heap.at(world.heap.now + 0.2, world.network.heal)
 
-    world.heap.at(17.0, speak)  # all have pinged for the second time, and will not for a while
+    world.heap.at(2.4 * QUIET_SECONDS, speak)  # all have pinged for the second time, and will not for a while
     world.run()
     return checker.seconds
 
