@@ -14,8 +14,8 @@ class Room:
 
     Its log stands at `head`, and what is at or below `floor` is not kept any more.
 
-    `version` counts the changes of the roster. It begins where the server's run of positions does, so that no
-    client takes the roster of a room for one that it knew before a restart.
+    `version` counts the changes of the roster. It may begin anew with a restart: whoever joins reads the
+    roster from its `Joined` on, whatever it knew.
     """
 
     __slots__ = (

@@ -176,5 +176,5 @@ AnyPeer = PlainPeer | ProvenPeer
 
 
 @lru_cache(maxsize=16)  # of one turn: all who are in the same rooms are sent the same
-def _join(lines: tuple[bytes, ...]) -> list[bytes]:
-    return join_lines(lines, MAX_PLAINTEXT)
+def _join(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(join_lines(lines, MAX_PLAINTEXT))

@@ -188,9 +188,8 @@ class RoomLog:
             self._scroll = 0  # an answer does not say whether what is missing was lost or is too old
         self._answer(head, floor)
         shown = self._take([], now) + self._own_lost()
-        if (
-            self._due is not None and not self._tries
-        ):  # it brought something, and there is more: the next page
+        has_more = self._due is not None
+        if has_more and not self._tries:  # and it brought something: the next page
             self._due = now
         return shown
 
