@@ -27,20 +27,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
+from chat.fields import FETCH_LIMIT, IN_FLIGHT
 from chat.identity import Identity
-from chat.messages import (
-    FETCH_LIMIT,
-    IN_FLIGHT,
-    LOBBY,
-    PROTOCOL_VERSION,
-    Fetch,
-    Hello,
-    Join,
-    Joined,
-    Kind,
-    Ping,
-    Say,
-)
+from chat.messages import LOBBY, PROTOCOL_VERSION, Fetch, Hello, Join, Joined, Kind, Ping, Say
 from chat.wire.dtls_channel import make_context
 from chat.wire.dtls_client import DtlsClient
 from chat.wire.frames import decode_replies, encode_frame, join_frames, pack

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from chat.errors import RequestRejected
+from chat.fields import TOPIC_BYTES
 from chat.messages import (
     DIRECT,
     LOBBY,
-    TOPIC_BYTES,
     Bye,
     Fetch,
     Join,
@@ -30,6 +30,7 @@ from chat.messages import (
     Say,
     Topic,
 )
+from chat.orders import Order, Verb
 from chat.safety import NICK_BYTES, check_nick, check_room, is_blank
 
 HISTORY = 20  # entries that `/history` asks for: a screen of a terminal
@@ -140,6 +141,11 @@ def _topic(text: str, room: str) -> Request:
     return Topic(0, check_current(room), "" if text == NO_TOPIC else text)
 
 
+def _order(verb: Verb) -> Callable[[str, str], Order]:
+    """Give how the order is made that needs nothing but its verb."""
+    return lambda *_: Order(0, verb)
+
+
 def _history(argument: str, room: str) -> Request:
     age = _AGE.fullmatch(argument)
     if age is not None:
@@ -178,6 +184,8 @@ COMMANDS = (
     Command("release", (), "[nick]", "let your nick, or another of yours, belong to nobody", _release),
     Command("link", (), "", "a code with which another device of yours comes in as you", _link),
     Command("motd", (), "", "the message of the day", lambda *_: Motd(0)),
+    Command("uptime", (), "", "how long the server has been up, and how many are here", _order(Verb.UPTIME)),
+    Command("version", (), "", "what the server is", _order(Verb.VERSION)),
     Command("quit", ("exit", "bye"), "", "leave (the word exit does the same)", lambda *_: Bye("exit")),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}

@@ -16,43 +16,36 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from chat.safety import NICK_BYTES, ROOM_BYTES
+from chat.fields import (
+    CODE_BYTES,
+    FETCH_LIMIT,
+    IN_FLIGHT,
+    MEMBER_ROOMS,
+    MOTD_BYTES,
+    NAMES_PAGE,
+    RESULT_BYTES,
+    ROOMS_PAGE,
+    TEXT_BYTES,
+    ClientId,
+    LinkLine,
+    Message,
+    NickLine,
+    Number,
+    Positive,
+    ReasonLine,
+    RoomName,
+    Seconds,
+    Target,
+    TextLine,
+    TopicLine,
+)
+from chat.orders import Order
+from chat.safety import ROOM_BYTES
 
 PROTOCOL_VERSION = 1
 PLAIN_VERSION = 0  # which no frame can name: the plain door says its Hello with it
 LOBBY = "lobby"
-
-MAX_NUMBER = 1 << 53  # the largest that a double holds exactly, so that clients in any language can count
-CLIENT_BYTES = 16  # random ones: nobody meets or guesses another's
-TEXT_BYTES = 900  # a rendered line stays below the 1,024 bytes that the oldest clients read
-TOPIC_BYTES = 300  # three lines of a terminal; `Joined` with it is a third of a datagram
-MOTD_BYTES = 512  # of the message of the day in Welcome; the rest is what Motd asks for
-CODE_BYTES = 32  # of a refusal: a few capital words
-REASON_BYTES = 300  # of what a refusal or a goodbye says to people: one line
-NAMES_PAGE = 64  # nicks in one page of a roster: at most 64 * (64 + 4) bytes, a few plain lines
-ROOMS_PAGE = 64  # rooms in one page of the list of rooms
-RESULT_BYTES = 1_024  # of a page's rows or of another result, as frames write them: it fits one datagram
-FETCH_LIMIT = 256  # entries in one answer: half of what a room keeps in memory
-IN_FLIGHT = 8  # requests of one session without a reply: RFC 8085 wants a window, QUIC begins with 10
-MEMBER_ROOMS = 20  # that one is in: a Pong names them all in one datagram, up to 53 bytes each
-CROWD = 50  # members: in a larger room nobody reads who comes and goes, and to tell all of all is quadratic
 DIRECT = "@"  # what the name of a log of direct messages begins with, and the place of a text to one person
-LINK_BYTES = 32  # of a code that links another key to an owner: more than the 14 that this release makes
-WAIT_SECONDS = 86_400.0  # that a server may ask for: after a day people have given up anyway
-
-# What a field may hold. The limit of a string stands in characters here, which costs nothing while decoding;
-# frames.py applies the same number to its bytes.
-Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
-Positive = Annotated[int, Meta(ge=1, le=MAX_NUMBER)]
-Seconds = Annotated[float, Meta(ge=0.0, le=WAIT_SECONDS)]
-ClientId = Annotated[bytes, Meta(min_length=CLIENT_BYTES, max_length=CLIENT_BYTES)]
-RoomName = Annotated[str, Meta(min_length=1, max_length=ROOM_BYTES)]  # what check_room takes
-Target = Annotated[str, Meta(min_length=1, max_length=1 + NICK_BYTES)]  # a room's name, or "@" and a nick
-NickLine = Annotated[str, Meta(max_length=NICK_BYTES)]
-LinkLine = Annotated[str, Meta(max_length=LINK_BYTES)]
-TextLine = Annotated[str, Meta(max_length=TEXT_BYTES)]
-TopicLine = Annotated[str, Meta(max_length=TOPIC_BYTES)]
-ReasonLine = Annotated[str, Meta(max_length=REASON_BYTES)]
 
 
 class Kind(StrEnum):
@@ -73,15 +66,10 @@ class Change(StrEnum):
     BACK = "back"
 
 
-# gc=False: what holds nothing but texts and numbers is in no cycle, and a collector need not look at it.
-class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    pass
-
-
 # --- requests
 
 
-class Hello(_Message, frozen=True, tag=1):
+class Hello(Message, frozen=True, tag=1):
     """Let me in as `nick`. `client` is 16 random bytes that this client keeps while it runs.
 
     `link` is the code that `Link` gave to another key ("": none): this key shall belong to the same person.
@@ -93,7 +81,7 @@ class Hello(_Message, frozen=True, tag=1):
     link: LinkLine = ""
 
 
-class Say(_Message, frozen=True, tag=2):
+class Say(Message, frozen=True, tag=2):
     """Put `text` into `room`; "@bob" is no room: it is said to bob alone, who need not be here.
 
     `n` counts this client's texts from 1 and makes a repeat harmless. `n - back` is the newest number below
@@ -109,7 +97,7 @@ class Say(_Message, frozen=True, tag=2):
     back: Number = 0
 
 
-class Names(_Message, frozen=True, tag=3):
+class Names(Message, frozen=True, tag=3):
     """Who is in `room`? A page of nicks in the order of their keys, those behind `after` ("": all)."""
 
     id: Positive
@@ -117,14 +105,14 @@ class Names(_Message, frozen=True, tag=3):
     after: NickLine = ""
 
 
-class Motd(_Message, frozen=True, tag=4):
+class Motd(Message, frozen=True, tag=4):
     """The message of the day behind its first `after` bytes: as much as one answer holds, "" at the end."""
 
     id: Positive
     after: Number = 0
 
 
-class Bye(_Message, frozen=True, tag=5):
+class Bye(Message, frozen=True, tag=5):
     """The end of a session, said by either side.
 
     A server asks with `reconnect_after` that its client comes back in so many seconds (0: not by itself).
@@ -134,21 +122,21 @@ class Bye(_Message, frozen=True, tag=5):
     reconnect_after: Seconds = 0.0
 
 
-class Join(_Message, frozen=True, tag=6):
+class Join(Message, frozen=True, tag=6):
     """Let me into `room`. Who is in it already is told of it again and shown to nobody."""
 
     id: Positive
     room: RoomName
 
 
-class Part(_Message, frozen=True, tag=7):
+class Part(Message, frozen=True, tag=7):
     """Let me out of `room`."""
 
     id: Positive
     room: RoomName
 
 
-class Fetch(_Message, frozen=True, tag=8):
+class Fetch(Message, frozen=True, tag=8):
     """The entries of `room` between two positions, both exclusive (None: that side is open).
 
     With `after` the oldest `limit` of them, else the newest, in ascending order both ways: filling a gap and
@@ -163,21 +151,21 @@ class Fetch(_Message, frozen=True, tag=8):
     age: Number = 0
 
 
-class Nick(_Message, frozen=True, tag=9):
+class Nick(Message, frozen=True, tag=9):
     """Call me `nick` from now on."""
 
     id: Positive
     nick: NickLine
 
 
-class Rooms(_Message, frozen=True, tag=10):
+class Rooms(Message, frozen=True, tag=10):
     """Which rooms are there? A page in the order of their names, those behind `after` ("": all)."""
 
     id: Positive
     after: Annotated[str, Meta(max_length=ROOM_BYTES)] = ""
 
 
-class Topic(_Message, frozen=True, tag=11):
+class Topic(Message, frozen=True, tag=11):
     """Make `text` the topic of `room` ("": it has none). None only asks what it is."""
 
     id: Positive
@@ -192,7 +180,7 @@ class ShownUpTo(msgspec.Struct, frozen=True, array_like=True):
     seq: Number
 
 
-class Ping(_Message, frozen=True, tag=12):
+class Ping(Message, frozen=True, tag=12):
     """Are you there? `time` is whatever the client likes to have back; the server does not read it.
 
     `shown` says how far the client has shown rooms; of a log of direct messages that is what was delivered.
@@ -203,21 +191,35 @@ class Ping(_Message, frozen=True, tag=12):
     shown: Annotated[tuple[ShownUpTo, ...], Meta(max_length=MEMBER_ROOMS)] = ()
 
 
-class Release(_Message, frozen=True, tag=13):
+class Release(Message, frozen=True, tag=13):
     """My nick shall belong to me no more; I keep using it until I leave. `nick` "" is the one I have."""
 
     id: Positive
     nick: NickLine = ""
 
 
-class Link(_Message, frozen=True, tag=14):
+class Link(Message, frozen=True, tag=14):
     """Give me a code with which another key of mine may come in (`Hello.link`): once, within ten minutes."""
 
     id: Positive
 
 
 Request = (
-    Hello | Say | Names | Motd | Bye | Join | Part | Fetch | Nick | Rooms | Topic | Ping | Release | Link
+    Hello
+    | Say
+    | Names
+    | Motd
+    | Bye
+    | Join
+    | Part
+    | Fetch
+    | Nick
+    | Rooms
+    | Topic
+    | Ping
+    | Release
+    | Link
+    | Order
 )
 
 
@@ -232,7 +234,7 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
     in_flight: Positive = IN_FLIGHT
 
 
-class Welcome(_Message, frozen=True, tag=32):
+class Welcome(Message, frozen=True, tag=32):
     """You are in, as `nick`. `motd` holds the first 512 bytes of the message of the day.
 
     `direct` is the room in which you find what was said to you alone ("": you have none, for want of a key).
@@ -247,7 +249,7 @@ class Welcome(_Message, frozen=True, tag=32):
     is_owned: bool = False
 
 
-class Accepted(_Message, frozen=True, tag=33):
+class Accepted(Message, frozen=True, tag=33):
     """Text number `n` is stored at position `seq`. `waiting`: whom it was said to alone is not here now."""
 
     id: Positive
@@ -256,7 +258,7 @@ class Accepted(_Message, frozen=True, tag=33):
     waiting: bool = False
 
 
-class Rejected(_Message, frozen=True, tag=34):
+class Rejected(Message, frozen=True, tag=34):
     """The request is refused: `code` for programs, `text` for people, `retry_after` in seconds (0: never).
 
     `id` is 0 if it was the `Hello`.
@@ -276,7 +278,7 @@ class NameLine(msgspec.Struct, frozen=True, array_like=True):
     away: bool = False
 
 
-class NamesPage(_Message, frozen=True, tag=35):
+class NamesPage(Message, frozen=True, tag=35):
     """A page of a roster in the order of the nicks' keys; `count` is the whole room's, `more`: pages follow.
 
     `version` is the roster's: `Presence` above it is not in this page yet. Its rows are at most 1,024 bytes.
@@ -289,18 +291,18 @@ class NamesPage(_Message, frozen=True, tag=35):
     version: Number = 0
 
 
-class Done(_Message, frozen=True, tag=36):
+class Done(Message, frozen=True, tag=36):
     """The request is done; `result` is what it asked for (in a frame at most 1,024 bytes of it).
 
     A page for `Names`, the message for `Motd`, the nick or topic as it now is for `Nick` and `Topic`, the
-    nick for `Release`, the code for `Link`, "" for `Part`.
+    nick for `Release`, the code for `Link`, lines for people for an `Order`, "" for `Part`.
     """
 
     id: Positive
     result: NamesPage | Annotated[str, Meta(max_length=RESULT_BYTES)]
 
 
-class Entry(_Message, frozen=True, tag=37):
+class Entry(Message, frozen=True, tag=37):
     """One thing said in a room, at its place in the room's log.
 
     `seq` rises over the whole store and is never given out twice; `seq - back` is the entry before it in
@@ -317,7 +319,7 @@ class Entry(_Message, frozen=True, tag=37):
     text: TextLine
 
 
-class Presence(_Message, frozen=True, tag=38):
+class Presence(Message, frozen=True, tag=38):
     """Somebody came, went or has another nick. Best effort: never stored, never repeated.
 
     In a room with more than 50 members it goes to nobody but whom it is about.
@@ -334,7 +336,7 @@ class Presence(_Message, frozen=True, tag=38):
     new_nick: NickLine = ""
 
 
-class Turnover(_Message, frozen=True, tag=44):
+class Turnover(Message, frozen=True, tag=44):
     """So many came, went or have another nick since this was told last, in a room with more than 50 members.
 
     Best effort, as `Presence`, in whose place it stands there. `count` members are in the room now, and
@@ -349,7 +351,7 @@ class Turnover(_Message, frozen=True, tag=44):
     version: Number
 
 
-class Joined(_Message, frozen=True, tag=39):
+class Joined(Message, frozen=True, tag=39):
     """You are in `room`: its newest position and the newest not kept, its topic, its roster's version.
 
     `seen`, in a log of direct messages: up to here a client of this person has shown them already.
@@ -365,7 +367,7 @@ class Joined(_Message, frozen=True, tag=39):
     seen: Number = 0
 
 
-class Fetched(_Message, frozen=True, tag=40):
+class Fetched(Message, frozen=True, tag=40):
     """The entries that were fetched have been sent; some may be late or lost. Positions as in `Joined`."""
 
     id: Positive
@@ -382,7 +384,7 @@ class RoomHead(msgspec.Struct, frozen=True, array_like=True):
     version: Number
 
 
-class Pong(_Message, frozen=True, tag=41):
+class Pong(Message, frozen=True, tag=41):
     """I am here. `time` is that of the `Ping`; `rooms` are all that this session is in."""
 
     id: Positive
@@ -398,7 +400,7 @@ class RoomLine(msgspec.Struct, frozen=True, array_like=True):
     topic: TopicLine
 
 
-class RoomsPage(_Message, frozen=True, tag=42):
+class RoomsPage(Message, frozen=True, tag=42):
     """A page of the list of rooms, for `Rooms`; `more`: pages follow. Its rows are at most 1,024 bytes."""
 
     id: Positive
@@ -406,7 +408,7 @@ class RoomsPage(_Message, frozen=True, tag=42):
     more: bool
 
 
-class Delivered(_Message, frozen=True, tag=43):
+class Delivered(Message, frozen=True, tag=43):
     """Whom you said the text at position `seq` to has it on the screen. Best effort, never repeated."""
 
     seq: Positive

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from chat.fields import FETCH_LIMIT
 from chat.hub.effects import Commit, Effect, Publish, Read, Send
 from chat.hub.hub import Hub
 from chat.hub.owners import log_name
 from chat.memos import decode_memos, encode_memo
 from chat.messages import (
     DIRECT,
-    FETCH_LIMIT,
     LOBBY,
     PLAIN_VERSION,
     PROTOCOL_VERSION,

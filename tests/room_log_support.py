@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.messages import FETCH_LIMIT, Entry, Kind
+from chat.fields import FETCH_LIMIT
+from chat.messages import Entry, Kind
 from chat.wire.sequence import RoomLog, RoundTrip, Shown, Wanted
 
 RUN = 1 << 20  # what lies between the positions of two runs at least

@@ -8,9 +8,8 @@ from typing import Any, get_args
 import msgspec
 from hypothesis import strategies as st
 
-from chat.messages import (
+from chat.fields import (
     CODE_BYTES,
-    DIRECT,
     FETCH_LIMIT,
     LINK_BYTES,
     MAX_NUMBER,
@@ -20,9 +19,14 @@ from chat.messages import (
     REASON_BYTES,
     RESULT_BYTES,
     ROOMS_PAGE,
+    TARGET_BYTES,
     TEXT_BYTES,
     TOPIC_BYTES,
+    VERB_BYTES,
     WAIT_SECONDS,
+)
+from chat.messages import (
+    DIRECT,
     Accepted,
     Broadcast,
     Bye,
@@ -61,6 +65,7 @@ from chat.messages import (
     Turnover,
     Welcome,
 )
+from chat.orders import Order
 from chat.safety import NICK_BYTES, ROOM_BYTES, ROOM_CHARS, clean_text
 from chat.wire.frames import (
     decode_replies,
@@ -102,6 +107,9 @@ LARGEST: dict[Any, list[Any]] = {
     Ping: [Ping(ID, ID, (ShownUpTo(ROOM, ID),) * MEMBER_ROOMS)],
     Release: [Release(ID, NICK)],
     Link: [Link(ID)],
+    Order: [
+        Order(ID, "é" * (VERB_BYTES // 2), ROOM, "é" * (TARGET_BYTES // 2), "é" * (REASON_BYTES // 2), ID),
+    ],
     Welcome: [Welcome(REASON, NICK, "é" * (MOTD_BYTES // 2), Limits(ID, ID, ID), LOG, is_owned=True)],
     Accepted: [Accepted(ID, ID, ID, waiting=True)],
     Rejected: [Rejected(ID, "é" * (CODE_BYTES // 2), REASON, WAIT_SECONDS)],
@@ -200,6 +208,9 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
     ),
     Release: st.builds(Release, positives, nicks),
     Link: st.builds(Link, positives),
+    Order: st.builds(
+        Order, positives, lines(VERB_BYTES), rooms | st.just(""), lines(TARGET_BYTES), reasons, numbers
+    ),
     Welcome: st.builds(
         Welcome,
         reasons,

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.messages import (
-    FETCH_LIMIT,
-    Broadcast,
-    Entry,
-    Fetch,
-    Hello,
-    Joined,
-    Kind,
-    Rejected,
-    Reply,
-    Request,
-    Welcome,
-)
+from chat.fields import FETCH_LIMIT
+from chat.messages import Broadcast, Entry, Fetch, Hello, Joined, Kind, Rejected, Reply, Request, Welcome
 from chat.wire.frames import MAX_PLAINTEXT, decode_replies, encode_frame, join_frames
 from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import (

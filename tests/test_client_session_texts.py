@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chat.errors import RequestRejected
+from chat.fields import CROWD
 from chat.messages import (
-    CROWD,
     LOBBY,
     PROTOCOL_VERSION,
     Accepted,

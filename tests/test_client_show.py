@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.client import show
 from chat.client.happenings import FirstContact, Link, LinkChanged
+from chat.fields import MOTD_BYTES
 from chat.messages import (
-    MOTD_BYTES,
     Change,
     Done,
     Entry,

@@ -17,9 +17,9 @@ from chat.commands import (
     parse_command,
 )
 from chat.errors import RequestRejected
+from chat.fields import TOPIC_BYTES
 from chat.messages import (
     LOBBY,
-    TOPIC_BYTES,
     Bye,
     Fetch,
     Join,
@@ -35,6 +35,7 @@ from chat.messages import (
     Say,
     Topic,
 )
+from chat.orders import Order
 
 PROTOCOL = Path(__file__).parent.parent / "docs" / "protocol.md"
 
@@ -72,6 +73,8 @@ class CommandTests(SynchronousTestCase):
             "/history 7": Fetch(0, "dev", None, None, 7),
             "/history 2h": Fetch(0, "dev", None, None, MAX_HISTORY, age=7_200),
             "/MOTD": Motd(0),
+            "/uptime": Order(0, "uptime"),
+            "/version": Order(0, "version"),
             "/quit": Bye("exit"),
             "/exit": Bye("exit"),
             "/bye": Bye("exit"),

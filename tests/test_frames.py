@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RemoteProtocolError
+from chat.fields import RESULT_BYTES
 from chat.messages import (
     LOBBY,
-    RESULT_BYTES,
     Accepted,
     Bye,
     Change,

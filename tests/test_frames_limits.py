@@ -8,13 +8,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RemoteProtocolError
+from chat.fields import FETCH_LIMIT, MAX_NUMBER, MEMBER_ROOMS, NAMES_PAGE, WAIT_SECONDS
 from chat.messages import (
-    FETCH_LIMIT,
     LOBBY,
-    MAX_NUMBER,
-    MEMBER_ROOMS,
-    NAMES_PAGE,
-    WAIT_SECONDS,
     Bye,
     Change,
     Done,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from chat import __version__
+from chat.fields import MEMBER_ROOMS, MOTD_BYTES, RESULT_BYTES
 from chat.hub.effects import Drop, Publish, Send
 from chat.hub.house import MAX_ROOMS
 from chat.hub.hub import Hub
 from chat.messages import (
     LOBBY,
-    MEMBER_ROOMS,
-    MOTD_BYTES,
     PLAIN_VERSION,
     PROTOCOL_VERSION,
-    RESULT_BYTES,
     Bye,
     Change,
     Done,

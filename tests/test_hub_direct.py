@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.fields import FETCH_LIMIT
 from chat.hub.direct import SENDERS
 from chat.hub.effects import Commit, Effect, Publish, Read, Send
 from chat.hub.hub import Hub
@@ -10,7 +11,6 @@ from chat.hub.owners import log_name
 from chat.memos import Memos, Owner, Reader, memo_key
 from chat.messages import (
     DIRECT,
-    FETCH_LIMIT,
     LOBBY,
     PLAIN_VERSION,
     PROTOCOL_VERSION,

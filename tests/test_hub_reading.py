@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from string import ascii_lowercase
 
+from chat.fields import MEMBER_ROOMS, NAMES_PAGE, RESULT_BYTES, ROOMS_PAGE
 from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
 from chat.hub.pages import ANSWER_BYTES, ENTRY_BYTES, LISTED_TOPIC_BYTES, NAME_ROW_BYTES, ROOM_ROW_BYTES
 from chat.messages import (
     LOBBY,
-    MEMBER_ROOMS,
-    NAMES_PAGE,
     PLAIN_VERSION,
-    RESULT_BYTES,
-    ROOMS_PAGE,
     Bye,
     Change,
     Done,

@@ -8,8 +8,9 @@ from typing import Any
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from chat.fields import CROWD
 from chat.hub.tallies import TELL_SECONDS
-from chat.messages import CROWD, LOBBY, Change, Joined, Presence, Turnover
+from chat.messages import LOBBY, Change, Joined, Presence, Turnover
 from chat.server.settings import Settings
 from tests.simulation.network import Fate
 from tests.simulation.stage import Stage, is_a

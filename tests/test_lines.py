@@ -9,15 +9,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RequestRejected
+from chat.fields import LINK_BYTES, MAX_NUMBER, NAMES_PAGE, REASON_BYTES, ROOMS_PAGE, TEXT_BYTES, TOPIC_BYTES
 from chat.messages import (
-    LINK_BYTES,
     LOBBY,
-    MAX_NUMBER,
-    NAMES_PAGE,
-    REASON_BYTES,
-    ROOMS_PAGE,
-    TEXT_BYTES,
-    TOPIC_BYTES,
     Change,
     Entry,
     Kind,

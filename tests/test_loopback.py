@@ -12,7 +12,7 @@ from datetime import datetime
 
 from twisted.trial.unittest import SkipTest
 
-from chat.messages import TEXT_BYTES
+from chat.fields import TEXT_BYTES
 from chat.safety import clean_text
 from chat.server.limits import FAULT_LOG_SECONDS
 from tests.loopback_support import GOING_DOWN, LoopbackTestCase

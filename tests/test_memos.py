@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
+from chat.fields import MAX_NUMBER
 from chat.memos import (
     Device,
     Lodging,
@@ -22,7 +23,6 @@ from chat.memos import (
     encode_memo,
     memo_key,
 )
-from chat.messages import MAX_NUMBER
 
 numbers = st.integers(0, MAX_NUMBER)
 words = st.text(max_size=40)  # whatever a key may hold: colons, any script

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RequestRejected
-from chat.messages import IN_FLIGHT, Kind, Say
+from chat.fields import IN_FLIGHT
+from chat.messages import Kind, Say
 from chat.wire.outbox import NUMBERS_OPEN, REMEMBERED, UNSETTLED, Outbox
 
 

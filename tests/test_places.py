@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RequestRejected
-from chat.messages import LOBBY, MEMBER_ROOMS, Join, Part
+from chat.fields import MEMBER_ROOMS
+from chat.messages import LOBBY, Join, Part
 from chat.wire.places import Places
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RequestRejected
-from chat.messages import IN_FLIGHT
+from chat.fields import IN_FLIGHT
 from chat.wire.sequence import (
     QUEUED,
     REPEAT_MOST,

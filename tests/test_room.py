@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chat.fields import FETCH_LIMIT
 from chat.messages import (
-    FETCH_LIMIT,
     Change,
     Entry,
     Fetch,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.messages import FETCH_LIMIT
+from chat.fields import FETCH_LIMIT
 from chat.wire.sequence import (
     FETCH_DELAY_LEAST,
     FETCH_DELAY_MOST,

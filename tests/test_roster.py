@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.messages import CROWD, Change, NamesPage
+from chat.fields import CROWD
+from chat.messages import Change, NamesPage
 from chat.wire.roster import AGAIN_SECONDS, CHANGES_KEPT, MEMBERS, PAGES, Roster
 from tests.roster_support import Reader, RosterTests, came, change, line, page
 

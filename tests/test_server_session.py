@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.errors import RemoteProtocolError
+from chat.fields import IN_FLIGHT
 from chat.messages import (
-    IN_FLIGHT,
     Accepted,
     Bye,
     Done,

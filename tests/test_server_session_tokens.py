@@ -5,16 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.messages import (
-    FETCH_LIMIT,
-    Bye,
-    Entry,
-    Join,
-    Kind,
-    Ping,
-    Rooms,
-    Say,
-)
+from chat.fields import FETCH_LIMIT
+from chat.messages import Bye, Entry, Join, Kind, Ping, Rooms, Say
 from chat.wire.frames import encode_frame
 from chat.wire.server_session import (
     READ_BURST,

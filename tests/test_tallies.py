@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chat.fields import CROWD
 from chat.hub.effects import Effect, Publish, Send
 from chat.hub.hub import Hub
 from chat.hub.tallies import TELL_SECONDS
 from chat.messages import (
-    CROWD,
     LOBBY,
     PLAIN_VERSION,
     PROTOCOL_VERSION,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from chat.fields import TEXT_BYTES
 from chat.messages import (
     LOBBY,
-    TEXT_BYTES,
     Accepted,
     Delivered,
     Done,

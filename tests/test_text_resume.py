@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from chat.fields import MEMBER_ROOMS
 from chat.memos import Lodging, Seat
-from chat.messages import LOBBY, MEMBER_ROOMS, Bye, Hello, Join, Kind, Request, Say
+from chat.messages import LOBBY, Bye, Hello, Join, Kind, Request, Say
 from chat.wire.text import REPEAT_SECONDS
 from chat.wire.visit import State
 from tests.text_support import CLIENT, IDLE, Conversation, joined

@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from chat.messages import (
-    LOBBY,
-    MEMBER_ROOMS,
-    Done,
-    Entry,
-    Fetch,
-    Fetched,
-    Join,
-    Kind,
-    Names,
-    Part,
-    Rejected,
-    Say,
-    Topic,
-)
+from chat.fields import MEMBER_ROOMS
+from chat.messages import LOBBY, Done, Entry, Fetch, Fetched, Join, Kind, Names, Part, Rejected, Say, Topic
 from chat.wire.asking import COMMAND_SECONDS
 from tests.text_support import Conversation, joined, say
 

@@ -5,10 +5,10 @@ What was said is looked for in the plaintexts themselves, so that no way of tell
 
 from __future__ import annotations
 
+from chat.fields import FETCH_LIMIT
 from chat.hub.owners import log_name
 from chat.messages import (
     DIRECT,
-    FETCH_LIMIT,
     LOBBY,
     PROTOCOL_VERSION,
     Done,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from chat.errors import RemoteProtocolError, RequestRejected
+from chat.fields import CLIENT_BYTES, REASON_BYTES, TEXT_BYTES
 from chat.messages import (
-    CLIENT_BYTES,
     DIRECT,
     PROTOCOL_VERSION,
-    REASON_BYTES,
-    TEXT_BYTES,
     Hello,
     Kind,
     Link,
@@ -23,6 +21,7 @@ from chat.messages import (
     Topic,
     is_direct,
 )
+from chat.orders import Order
 from chat.safety import check_nick, check_room, clean_text, is_blank
 from chat.wire.frames import decode_requests, encode_frame, join_frames
 
@@ -75,7 +74,7 @@ def check_question(request: Request) -> Request:
 
     Raises `RequestRejected` if it breaks a rule, `TypeError` if it is none of those that can be asked so.
     """
-    if not isinstance(request, Names | Rooms | Motd | Topic | Nick | Release | Link):
+    if not isinstance(request, Names | Rooms | Motd | Topic | Nick | Release | Link | Order):
         raise TypeError(f"{type(request).__name__} is not asked like this")
     if isinstance(request, Names | Topic):
         check_room(request.room)

@@ -18,7 +18,8 @@ from twisted.internet.udp import Port
 from chat.client.address import AddressError, Server
 from chat.commands import Help, parse_command
 from chat.errors import RequestRejected
-from chat.messages import TEXT_BYTES, Bye
+from chat.fields import TEXT_BYTES
+from chat.messages import Bye
 from chat.safety import NICK_BYTES, clean_text
 from chat.wire.lines import EXIT, NICK_TAKEN
 

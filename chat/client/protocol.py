@@ -27,8 +27,9 @@ from chat.client.road import Doubted, News, NoWay, Road, Up
 from chat.client.trust import ServerKeyChanged, Trust
 from chat.client.whereabouts import Whereabouts
 from chat.errors import ChatError, RemoteProtocolError, RequestRejected
+from chat.fields import CLIENT_BYTES
 from chat.identity import Identity, IdentityError, KnownServers
-from chat.messages import CLIENT_BYTES, LOBBY, Entry, Joined, Kind, Reply, Request, Welcome
+from chat.messages import LOBBY, Entry, Joined, Kind, Reply, Request, Welcome
 from chat.safety import check_room
 from chat.wire.client_session import ClientSession
 from chat.wire.client_state import State

@@ -12,9 +12,9 @@ from typing import TypeVar
 import msgspec
 
 from chat.client.happenings import FirstContact, Happening, Link, LinkChanged
+from chat.fields import MOTD_BYTES
 from chat.identity import show_fingerprint
 from chat.messages import (
-    MOTD_BYTES,
     Change,
     Done,
     Entry,
@@ -36,6 +36,7 @@ from chat.messages import (
 from chat.messages import (
     Link as LinkRequest,
 )
+from chat.orders import Order
 from chat.safety import clean_text
 from chat.wire.events import Appeared, Happened, OutOfRoom
 from chat.wire.lines import (
@@ -193,6 +194,8 @@ def answer_lines(request: Request, reply: Reply) -> list[str]:
             lines = [released_line(nick)]
         case LinkRequest(), Done(result=str() as code):
             lines = [link_line(code)]
+        case Order(), Done(result=str() as told):
+            lines = told.splitlines()
         case Motd(), Done(result=str() as motd):
             return motd_lines(motd) or ["there is no message of the day"]
         case _:

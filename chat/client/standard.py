@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from chat.client.plain import check_line
 from chat.errors import RequestRejected
-from chat.messages import TEXT_BYTES
+from chat.fields import TEXT_BYTES
 
 READ_BYTES = 4_096  # of input at once
 LINE_BYTES = 16_384  # of input kept of one line: too long to send anyway, but not too long to hold

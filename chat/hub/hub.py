@@ -14,12 +14,14 @@ from typing import assert_never
 
 from chat import __version__
 from chat.errors import RequestRejected
+from chat.fields import CROWD, MEMBER_ROOMS, MOTD_BYTES
 from chat.hub.direct import Direct
 from chat.hub.effects import Commit, Drop, Effect, Publish, Send
 from chat.hub.house import House
 from chat.hub.looks import Looks
 from chat.hub.members import UNKNOWN, Member, Turn, is_of
 from chat.hub.notebook import Notebook
+from chat.hub.orders import Orders
 from chat.hub.owners import log_name, no_key
 from chat.hub.pages import beginning
 from chat.hub.replies import draft_of, nobody_there, rejected, repeated, reply_to, store_failed
@@ -27,9 +29,6 @@ from chat.hub.roll import Roll
 from chat.hub.silence import GONE_SECONDS
 from chat.memos import Memo, Memos, Seat
 from chat.messages import (
-    CROWD,
-    MEMBER_ROOMS,
-    MOTD_BYTES,
     PLAIN_VERSION,
     PROTOCOL_VERSION,
     Accepted,
@@ -48,6 +47,7 @@ from chat.messages import (
     Welcome,
     is_direct,
 )
+from chat.orders import Order
 from chat.safety import Nick as CheckedNick
 from chat.safety import check_nick
 from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, Stale
@@ -78,6 +78,7 @@ class Hub:
         self._house = House(crowd)
         self._direct = Direct(self._notebook, self._roll, self._house)
         self._looks = Looks(self._roll, self._house, self._direct, motd)
+        self._orders = Orders(self._roll)
         self._tokens = 0  # of what the store was asked
 
     # --- the verbs
@@ -125,7 +126,7 @@ class Hub:
             return []
         effects = self._hear(member, now)
         match request:
-            case Say() | Join() | Part() | Nick() | Bye() | Topic(text=str()):
+            case Say() | Join() | Part() | Nick() | Bye() | Order() | Topic(text=str()):
                 refused = member.queue(request)
                 return effects + (self._go_on(member) if refused is None else reply_to(member, refused))
         try:
@@ -322,6 +323,8 @@ class Hub:
                     return self._rename(member, request)
                 case Topic():
                     return self._set_topic(member, request)
+                case Order():
+                    return self._orders.carry_out(member, request)
                 case _:
                     assert_never(request)
         except RequestRejected as refusal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple, assert_never
 
 from chat.errors import RequestRejected
+from chat.fields import FETCH_LIMIT, RESULT_BYTES
 from chat.hub.direct import Direct
 from chat.hub.effects import Effect, Read, Send
 from chat.hub.house import House
@@ -16,21 +17,7 @@ from chat.hub.owners import no_key
 from chat.hub.pages import beginning, fetched_entries, names_page, rooms_page
 from chat.hub.replies import reply_to, store_failed
 from chat.hub.roll import Roll
-from chat.messages import (
-    FETCH_LIMIT,
-    RESULT_BYTES,
-    Done,
-    Fetch,
-    Fetched,
-    Link,
-    Motd,
-    Names,
-    Ping,
-    Pong,
-    Release,
-    Rooms,
-    Topic,
-)
+from chat.messages import Done, Fetch, Fetched, Link, Motd, Names, Ping, Pong, Release, Rooms, Topic
 from chat.safety import nick_key
 from chat.stored import Page
 

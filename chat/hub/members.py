@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from chat.hub.effects import Commit
 from chat.hub.owners import log_name
 from chat.messages import Bye, Join, Nick, Part, Rejected, Say, Topic
+from chat.orders import Order
 from chat.safety import Nick as CheckedNick
 from chat.stored import Draft, Fact
 
@@ -25,7 +26,7 @@ WAITING_LINES = 64  # of one member behind its append in flight: a paste passes,
 UNKNOWN = -1  # what a store's number is before it was told: none is so low
 PARKED = 64  # texts of one member that came too early: far more than the 8 requests it may have in flight
 
-_Numbered = Say | Join | Part | Nick | Topic
+_Numbered = Say | Join | Part | Nick | Topic | Order
 Turn = _Numbered | Bye  # what changes something, and so takes its turn
 
 

@@ -7,18 +7,9 @@ from collections.abc import Iterable
 from heapq import nsmallest
 from itertools import accumulate
 
+from chat.fields import NAMES_PAGE, RESULT_BYTES, ROOMS_PAGE
 from chat.hub.rooms import Room
-from chat.messages import (
-    NAMES_PAGE,
-    RESULT_BYTES,
-    ROOMS_PAGE,
-    Entry,
-    Fetch,
-    NameLine,
-    NamesPage,
-    RoomLine,
-    RoomsPage,
-)
+from chat.messages import Entry, Fetch, NameLine, NamesPage, RoomLine, RoomsPage
 from chat.safety import nick_key
 from chat.stored import Page
 

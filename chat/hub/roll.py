@@ -26,12 +26,13 @@ class Roll:
         self._silence = Silence()  # of the native members
         self._epoch = 0.0  # what `now` lacks to be seconds since 1970
         self.now = 0.0  # as it was told last
+        self.began = 0.0
 
     # --- time
 
     def set_clock(self, now: float, at: float) -> None:
-        """Learn that `now` is `at` in seconds since 1970."""
-        self.now, self._epoch = now, at - now
+        """Learn that `now`, at the beginning, is `at` in seconds since 1970."""
+        self.now, self.began, self._epoch = now, now, at - now
 
     def look(self, now: float) -> None:
         """Learn what time it is."""

@@ -10,13 +10,16 @@ from collections.abc import Callable
 
 from chat.errors import RequestRejected
 from chat.messages import Nick, Release, Request, Topic
+from chat.orders import Order
 
 ASKED = 100  # requests of the owner that wait for an answer
 
 
 def is_change(request: Request) -> bool:
     """Say whether of requests like this one the second must not overtake the first."""
-    return isinstance(request, Nick | Release) or (isinstance(request, Topic) and request.text is not None)
+    return isinstance(request, Nick | Release | Order) or (
+        isinstance(request, Topic) and request.text is not None
+    )
 
 
 class Asked:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from chat.errors import RequestRejected
-from chat.messages import DIRECT, TEXT_BYTES, Kind, Request, Say, is_direct
+from chat.fields import TEXT_BYTES
+from chat.messages import DIRECT, Kind, Request, Say, is_direct
 
 COMMANDS_AT_ONCE = 5  # answered in five seconds: a person types no faster, and answers are long
 COMMAND_SECONDS = 5.0

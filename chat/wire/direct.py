@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from chat.messages import RoomName, ShownUpTo
+from chat.fields import RoomName
+from chat.messages import ShownUpTo
 from chat.wire.outbox import REMEMBERED
 from chat.wire.pulse import REPEAT_MOST
 from chat.wire.sequence import NOWHERE, RoundTrip

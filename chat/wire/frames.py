@@ -25,9 +25,9 @@ from typing import Any, NamedTuple, TypeVar, get_args
 import msgspec
 
 from chat.errors import RemoteProtocolError
+from chat.fields import RESULT_BYTES
 from chat.messages import (
     DIRECT,
-    RESULT_BYTES,
     Broadcast,
     Done,
     Entry,

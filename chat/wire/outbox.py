@@ -12,7 +12,8 @@ from itertools import islice
 import msgspec
 
 from chat.errors import RequestRejected
-from chat.messages import IN_FLIGHT, Kind, Say
+from chat.fields import IN_FLIGHT
+from chat.messages import Kind, Say
 
 NUMBERS_OPEN = 16  # a text so far above the oldest unsettled one waits: a store keeps 16 results of a client
 UNSETTLED = 1_000  # texts: a long paste, one megabyte at most

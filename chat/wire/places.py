@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chat.errors import RequestRejected
-from chat.messages import MEMBER_ROOMS, Join, Part
+from chat.fields import MEMBER_ROOMS
+from chat.messages import Join, Part
 
 
 class Places:

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from chat.messages import CROWD, Change, NameLine, NamesPage, Presence
+from chat.fields import CROWD
+from chat.messages import Change, NameLine, NamesPage, Presence
 from chat.safety import nick_key
 
 # Between two readings: a room in which somebody always comes or goes is not read for ever. After a large one

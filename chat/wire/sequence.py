@@ -13,7 +13,8 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from chat.errors import RequestRejected
-from chat.messages import FETCH_LIMIT, IN_FLIGHT, Entry
+from chat.fields import FETCH_LIMIT, IN_FLIGHT
+from chat.messages import Entry
 
 NOWHERE = -1  # where a range stands before its first Joined: below every position, so nothing fits
 WAITING = 512  # entries kept aside (half a megabyte; the rest is fetched again), own texts not yet shown

@@ -11,9 +11,8 @@ import hashlib
 from enum import Enum, auto
 
 from chat.errors import RemoteProtocolError
+from chat.fields import CLIENT_BYTES, IN_FLIGHT
 from chat.messages import (
-    CLIENT_BYTES,
-    IN_FLIGHT,
     Accepted,
     Bye,
     Done,
@@ -34,6 +33,7 @@ from chat.messages import (
     Topic,
     Welcome,
 )
+from chat.orders import Order
 from chat.wire.frames import decode_requests, encode_frame
 from chat.wire.pacing import Pacer
 from chat.wire.sequence import REPLY_CACHE
@@ -178,7 +178,7 @@ class ServerSession:
         if self.state not in (State.ENTERING, State.OPEN):
             return False  # it overtook the Hello: it will be repeated
         match request:
-            case Say() | Join() | Part() | Nick() | Release() | Link() | Topic(text=str()):
+            case Say() | Join() | Part() | Nick() | Release() | Link() | Order() | Topic(text=str()):
                 return self._is_new(request.id, now)
             case Bye():
                 self._go("end")

@@ -12,12 +12,11 @@ from typing import assert_never
 
 from chat.commands import Help, check_current, help_lines, is_for, parse_command
 from chat.errors import RemoteProtocolError, RequestRejected
+from chat.fields import MEMBER_ROOMS, TEXT_BYTES
 from chat.memos import Lodging, Seat
 from chat.messages import (
     LOBBY,
-    MEMBER_ROOMS,
     PLAIN_VERSION,
-    TEXT_BYTES,
     Accepted,
     Bye,
     Delivered,

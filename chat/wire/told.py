@@ -21,6 +21,7 @@ from chat.messages import (
     Welcome,
     is_direct,
 )
+from chat.orders import Order
 from chat.wire.asking import Asked
 from chat.wire.lines import (
     link_line,
@@ -120,5 +121,7 @@ class Told:
                 self.notices([released_line(result)])
             case Link():
                 self.notices([link_line(result)])
+            case Order():
+                self.notices(result.splitlines())
             case _:
                 pass  # a new topic is told to the room; or nobody waits for this any more

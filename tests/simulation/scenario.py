@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chat.fields import CROWD
 from chat.hub.hub import Hub
-from chat.messages import CROWD
 from chat.server.protocol import ChatServer
 from chat.wire.client_session import ClientSession
 from tests.simulation.network import Path

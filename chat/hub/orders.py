@@ -1,0 +1,57 @@
+"""Orders: what members ask to be done or told by a word. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chat import __version__
+from chat.errors import RequestRejected
+from chat.hub.effects import Effect
+from chat.hub.members import Member
+from chat.hub.replies import reply_to
+from chat.hub.roll import Roll
+from chat.messages import Done
+from chat.orders import Order, Verb
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+
+class Orders:
+    """Carries out orders of members on the roll: a table of what each verb does."""
+
+    def __init__(self, roll: Roll) -> None:
+        self._roll = roll
+        self._table: dict[str, Callable[[Member, Order], list[Effect]]] = {
+            Verb.UPTIME: self._uptime,
+            Verb.VERSION: self._version,
+        }
+
+    def carry_out(self, member: Member, order: Order) -> list[Effect]:
+        """Do what an order says. Raises `RequestRejected`."""
+        act = self._table.get(order.verb)
+        if act is None:
+            raise RequestRejected("UNKNOWN_COMMAND", f"this server knows no order {order.verb!r}")
+        return act(member, order)
+
+    def _uptime(self, member: Member, order: Order) -> list[Effect]:
+        seconds = int(self._roll.now - self._roll.began)
+        text = f"up for {show_span(seconds)}, {len(self._roll.everybody())} here"
+        return reply_to(member, Done(order.id, text))
+
+    def _version(self, member: Member, order: Order) -> list[Effect]:
+        return reply_to(member, Done(order.id, f"udpchat {__version__}"))
+
+
+def show_span(seconds: int) -> str:
+    """Give a time as people say it, in its two largest units: 3 d 4 h, 4 h 5 min, 5 min 6 s, 6 s."""
+    parts = [
+        f"{count} {unit}"
+        for count, unit in (
+            (seconds // _DAY, "d"),
+            (seconds // _HOUR % 24, "h"),
+            (seconds // _MINUTE % 60, "min"),
+            (seconds % 60, "s"),
+        )
+    ]
+    first = next((i for i, part in enumerate(parts[:-1]) if not part.startswith("0 ")), 3)
+    return " ".join(parts[first : first + 2])

@@ -1,0 +1,49 @@
+"""What members ask to be done or told by a word: the verbs of an `Order`, and who may say each.
+
+One frame carries all of them, so a new verb needs no new frame: a server that does not know it refuses it,
+and a client shows the lines of the answer as they come.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum, auto
+from typing import Annotated
+
+from msgspec import Meta
+
+from chat.fields import REASON_BYTES, TARGET_BYTES, VERB_BYTES, Message, Number, Positive
+from chat.safety import ROOM_BYTES
+
+
+class Verb(StrEnum):
+    """What shall be done, or told."""
+
+    UPTIME = "uptime"
+    VERSION = "version"
+
+
+class Who(Enum):
+    """Who may say something."""
+
+    ANYBODY = auto()
+
+
+MAY = {
+    Verb.UPTIME: Who.ANYBODY,
+    Verb.VERSION: Who.ANYBODY,
+}
+
+
+class Order(Message, frozen=True, tag=15):
+    """Do what `verb` says, or tell me what it asks for.
+
+    What the other fields mean stands with each verb in docs/protocol.md: `room` where, `target` whom or what,
+    `text` the words, `number` seconds or a position ("" and 0: not given).
+    """
+
+    id: Positive
+    verb: Annotated[str, Meta(max_length=VERB_BYTES)]
+    room: Annotated[str, Meta(max_length=ROOM_BYTES)] = ""
+    target: Annotated[str, Meta(max_length=TARGET_BYTES)] = ""
+    text: Annotated[str, Meta(max_length=REASON_BYTES)] = ""
+    number: Number = 0
