@@ -8,7 +8,6 @@ New fields go to the end, with a default; a kind of memo that this release does 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -85,14 +84,14 @@ _KINDS: dict[str, type[Memo]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-class Memos(NamedTuple):
+class Memos(msgspec.Struct):
     """Everything that was remembered, by what each memo is about."""
 
-    owners: dict[str, Owner]
-    devices: dict[bytes, Device]
-    readers: dict[str, Reader]
-    seats: dict[bytes, Seat]
-    lodgings: dict[bytes, Lodging]
+    owners: dict[str, Owner] = {}
+    devices: dict[bytes, Device] = {}
+    readers: dict[str, Reader] = {}
+    seats: dict[bytes, Seat] = {}
+    lodgings: dict[bytes, Lodging] = {}
 
 
 def memo_key(kind: type[Memo], about: str | bytes) -> str:
@@ -105,7 +104,7 @@ encode_memo = msgspec.msgpack.Encoder().encode
 
 def decode_memos(kept: Mapping[str, bytes]) -> Memos:
     """Give the memos that a store has kept. Raises `StoreError` if one of them cannot be one."""
-    memos = Memos({}, {}, {}, {}, {})
+    memos = Memos()
     for key, content in kept.items():
         name, _, about = key.partition(":")
         kind = _KINDS.get(name)

@@ -215,7 +215,7 @@ class ReadingTests(DirectTests):
         hub = Hub()
         hub.restore(Heads(0, {LOG: RoomHeads(0, 2)}))
         readers = {LOG: Reader(1), log_name(OTHER): Reader(9)}
-        hub.recall(Memos({"eve": Owner("eve", KEY, 0)}, {}, readers, {}, {}), 0.0, 0.0)
+        hub.recall(Memos(owners={"eve": Owner("eve", KEY, 0)}, readers=readers), 0.0, 0.0)
         self.assertEqual(hub.memos_to_keep(), {memo_key(Reader, log_name(OTHER)): None})
         hub.apply(NEW, Hello(PROTOCOL_VERSION, NEW, "eve"), 0.0, KEY)
         joined = only(hub.apply(NEW, Join(3, LOG), 0.0), Send)
@@ -360,7 +360,7 @@ class AgeTests(DirectTests):
 
     def test_age(self) -> None:
         """Entries are held against the wall clock of when it was asked."""
-        self.hub.recall(Memos({}, {}, {}, {}, {}), self.now, 1_000_000.0)
+        self.hub.recall(Memos(), self.now, 1_000_000.0)
         read = only(self.ask(ANN, Fetch(3, LOBBY, None, None, 9, age=60)), Read)
         entries = tuple(
             Entry(LOBBY, seq, 1, at, Kind.SAY, "ann", verified=False, text="x")

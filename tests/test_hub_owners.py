@@ -33,7 +33,7 @@ from tests.hub_support import ANN, BOB, EVE, HubTests, hello, only, refusal
 KEY, OTHER, THIRD = b"k" * 32, b"o" * 32, b"t" * 32
 NEW = b"n" * 16
 EPOCH = 1_700_000_000.0  # seconds since 1970 when the hub's clock shows 0
-NOTHING = Memos({}, {}, {}, {}, {})
+NOTHING = Memos()
 
 
 class OwnerTests(HubTests):
@@ -106,7 +106,7 @@ class NickTests(OwnerTests):
     def test_a_full_book(self) -> None:
         """Where so many nicks have owners, one more can be used and belongs to nobody."""
         owners = {f"n{number}": Owner(f"n{number}", THIRD, int(EPOCH)) for number in range(MAX_OWNERS)}
-        self.hub.recall(NOTHING._replace(owners=owners), self.now, EPOCH)
+        self.hub.recall(Memos(owners=owners), self.now, EPOCH)
         self.assertFalse(self.welcome(self.say_hello("carl", NEW, OTHER)).is_owned)
 
     def test_so_many(self) -> None:
@@ -238,7 +238,7 @@ class RecallTests(OwnerTests):
 
     def test_owners(self) -> None:
         """Owners and their other keys."""
-        memos = NOTHING._replace(owners={"eve": Owner("Eve", KEY, int(EPOCH))}, devices={OTHER: Device(KEY)})
+        memos = Memos(owners={"eve": Owner("Eve", KEY, int(EPOCH))}, devices={OTHER: Device(KEY)})
         self.hub = self.restarted(memos)
         self.assertEqual(refusal(self.say_hello("eve", NEW, THIRD)), (0, "NICK_OWNED", 0.0))
         self.assertTrue(self.welcome(self.say_hello("eve", NEW, OTHER)).is_owned)
@@ -246,7 +246,7 @@ class RecallTests(OwnerTests):
     def test_long_unused(self) -> None:
         """The time for which the server was down counts; what was linked for it is forgotten too."""
         used = int(EPOCH - UNUSED_SECONDS)
-        memos = NOTHING._replace(owners={"eve": Owner("Eve", KEY, used)}, devices={OTHER: Device(THIRD)})
+        memos = Memos(owners={"eve": Owner("Eve", KEY, used)}, devices={OTHER: Device(THIRD)})
         self.hub = self.restarted(memos)
         self.hub.expire(self.now)
         changes = self.hub.memos_to_keep()
@@ -258,7 +258,7 @@ class RecallTests(OwnerTests):
             EVE: Seat("eve", KEY, is_plain=False, is_away=True, rooms=[LOBBY, "den"]),
             BOB: Seat("Bob", None, is_plain=True, is_away=False, rooms=[LOBBY]),
         }
-        self.hub = self.restarted(NOTHING._replace(seats=seats))
+        self.hub = self.restarted(Memos(seats=seats))
         self.assertEqual(self.hub.everybody(), (EVE, BOB))
         self.assertEqual(refusal(self.say_hello("bob", NEW, None)), (0, "NICK_IN_USE", 0.0))
         effects = self.say_hello("eve", EVE, KEY) + self.ask(EVE, Join(1, "den"))
@@ -269,7 +269,7 @@ class RecallTests(OwnerTests):
     def test_who_does_not_come_back(self) -> None:
         """Is away after a minute and gone ten minutes later, as who has fallen silent."""
         seats = {EVE: Seat("eve", KEY, is_plain=False, is_away=False, rooms=[LOBBY])}
-        self.hub = self.restarted(NOTHING._replace(seats=seats))
+        self.hub = self.restarted(Memos(seats=seats))
         self.hub.expire(self.now + 61)
         self.assertEqual(self.hub.everybody(), (EVE,))
         self.hub.expire(self.now + 700)
@@ -283,7 +283,7 @@ class RecallTests(OwnerTests):
             BOB: Seat("bob", None, is_plain=True, is_away=False, rooms=["No Such", log_name(KEY), LOBBY]),
             EVE: Seat("BOB", None, is_plain=True, is_away=False, rooms=[]),
         }
-        self.hub = self.restarted(NOTHING._replace(seats=seats))
+        self.hub = self.restarted(Memos(seats=seats))
         changes = self.hub.memos_to_keep()
         self.assertIsNone(changes[memo_key(Seat, ANN)])
         self.assertIsNone(changes[memo_key(Seat, EVE)])

@@ -105,7 +105,7 @@ class MemosTests(SynchronousTestCase):
         """A field more is skipped, a kind that is not known is left alone."""
         longer = msgspec.msgpack.encode(["bob", b"key", 5, {"more": [1, None]}])
         memos = decode_memos({"owner:bob": longer, "badge:bob": b"\xc1", "nothing": b"", "": b"", ":": b""})
-        self.assertEqual(memos, Memos({"bob": Owner("bob", b"key", 5)}, {}, {}, {}, {}))
+        self.assertEqual(memos, Memos(owners={"bob": Owner("bob", b"key", 5)}))
 
     def test_unreadable(self) -> None:
         """What cannot be a memo is named in one line, and nothing is made of the rest."""

@@ -12,7 +12,7 @@ from chat.messages import Done
 from chat.orders import MAY, Order, Verb
 from tests.hub_support import ANN, HubTests, only, refusal
 
-NOTHING = Memos({}, {}, {}, {}, {})
+NOTHING = Memos()
 
 
 def told(effects: list[Effect]) -> str:

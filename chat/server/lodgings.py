@@ -105,7 +105,7 @@ class Lodgings:
         memos, at = found.memos, self._wall()
         self._ahead = at - now
         good = self._still_good(memos, port, at)
-        hub.recall(memos._replace(seats=self._seats(memos, good)), now, at)
+        hub.recall(replace(memos, seats=self._seats(memos, good)), now, at)
         there = set(hub.everybody())
         number = begin_run(at, found.newest)  # above those of all its texts, as positions are
         peers: list[tuple[PlainPeer, list[Request]]] = []
