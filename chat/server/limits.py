@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from twisted.logger import Logger
 
+from chat.server.counters import Counters
 from chat.server.peer import Addr, show_addr
 
 ANSWERS_A_SECOND = 1.0  # to one address: a person retypes a nick no faster
@@ -73,11 +74,15 @@ class AnswerLimit:
 
 
 class FaultLog:
-    """Logs what peers do wrong: the first of a kind at once, then a line every ten seconds with a count."""
+    """Logs what peers do wrong: the first of a kind at once, then a line every ten seconds with a count.
 
-    def __init__(self, log: Logger, now: Callable[[], float]) -> None:
+    All of them are counted in `counters`, if it is given.
+    """
+
+    def __init__(self, log: Logger, now: Callable[[], float], counters: Counters | None = None) -> None:
         self._log = log
         self._now = now
+        self._counters = counters
         self._logged: dict[str, float] = {}  # by kind: the program names them, so there are few
         self._kept_back: dict[str, int] = {}
 
@@ -86,6 +91,8 @@ class FaultLog:
 
         `detail` must hold nothing that a peer sent.
         """
+        if self._counters is not None:
+            self._counters.add(fault)
         now = self._now()
         if now - self._logged.get(fault, float("-inf")) < FAULT_LOG_SECONDS:
             self._kept_back[fault] = self._kept_back.get(fault, 0) + 1

@@ -27,6 +27,7 @@ from chat.hub.hub import REPLACED, Hub
 from chat.messages import Bye, Entry, Reply, Request
 from chat.server.alarm import Alarm
 from chat.server.book import MAX_PEERS, Book
+from chat.server.counters import Counters
 from chat.server.doors import Doors
 from chat.server.errands import Errands, Found
 from chat.server.limits import AnswerLimit, FaultLog
@@ -90,7 +91,8 @@ class ChatServer(DatagramProtocol):
         self._settings = settings
         self._clock = clock
         self._now = now
-        self._faults = FaultLog(self._log, now)
+        self._counters = Counters(self._log)
+        self._faults = FaultLog(self._log, now, self._counters)
         self._talk = TalkLog(with_text=settings.log_text)
         self._doors = Doors(settings.plain, settings.idle_timeout, listener, self._faults, random)
         self._answers = AnswerLimit()
@@ -392,6 +394,7 @@ class ChatServer(DatagramProtocol):
                 self._wheel.schedule(key, now + EXPIRE_SECONDS)
                 self._advance(self._hub.expire(now), now)
                 self._lodgings.tick(now)
+                self._counters.tick(now)
             case Chore.TAILS:
                 self._outbox.repeat_tails(self._book.members, now)
             case Chore.HUB:
