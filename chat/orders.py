@@ -26,6 +26,9 @@ class Who(Enum):
     """Who may say something."""
 
     ANYBODY = auto()
+    KEY = auto()  # who has a key
+    ROOM_OPERATOR = auto()  # an operator of the room, or of the server
+    OPERATOR = auto()  # of the server
 
 
 MAY = {

@@ -12,9 +12,9 @@ from chat.client import show
 from chat.client.loop import EXIT_FAILED
 from chat.client.own import NICKS_BYTES, OwnedNicks
 from chat.client.visit import Answer, Stored, Visit
-from chat.commands import HISTORY, MAX_HISTORY
 from chat.errors import RequestRejected
 from chat.messages import Delivered, Done, Joined, Kind, Link, Release
+from chat.typed import HISTORY, MAX_HISTORY
 from chat.wire.events import Appeared, InRoom, Said
 from chat.wire.sequence import Earlier
 from tests.client_network import Host, NetworkTestCase, Person

@@ -6,18 +6,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.commands import (
-    COMMANDS,
-    HISTORY,
-    MAX_AGE,
-    MAX_HISTORY,
-    Help,
-    check_current,
-    help_lines,
-    parse_command,
-)
+from chat.commands import COMMANDS, Asker, help_lines, parse_command, usage
 from chat.errors import RequestRejected
 from chat.fields import TOPIC_BYTES
+from chat.local import Help, Local
 from chat.messages import (
     LOBBY,
     Bye,
@@ -35,7 +27,8 @@ from chat.messages import (
     Say,
     Topic,
 )
-from chat.orders import Order
+from chat.orders import Order, Who
+from chat.typed import HISTORY, MAX_AGE, MAX_HISTORY, check_current
 
 PROTOCOL = Path(__file__).parent.parent / "docs" / "protocol.md"
 
@@ -49,7 +42,7 @@ class CommandTests(SynchronousTestCase):
 
     def test_each_command_gives_its_request(self) -> None:
         """Every row of the table is reached by its name and by each alias, in any case."""
-        expected: dict[str, Request | Help] = {
+        expected: dict[str, Request | Local] = {
             "/help": Help(""),
             "/? me": Help("me"),
             "/nick  Rob ": Nick(0, "Rob"),
@@ -208,20 +201,56 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(refusal.code, "ARGUMENT_MISSING")
             self.assertIn(f"Like this: {example}", refusal.text)
 
-    def test_help_lists_every_command(self) -> None:
-        """`/help` has a line for every row of the table, and for the way to say a slash."""
-        lines = help_lines()
-        self.assertEqual(len(lines), len(COMMANDS) + 1)
-        for command, line in zip(COMMANDS, lines, strict=False):
-            self.assertTrue(line.startswith(f"/{command.name}"), line)
-        self.assertIn("//", lines[-1])
+    def test_help_lists_what_one_may_use(self) -> None:
+        """`/help` has a line for every row that the asker may use, and for the way to say a slash."""
+        for asker in (
+            Asker(),
+            Asker(has_key=True),
+            Asker(is_client=True),
+            Asker(has_key=True, is_operator=True, is_client=True),
+        ):
+            rows = [row for row in COMMANDS if asker.may(row)]
+            lines = help_lines(asker)
+            self.assertEqual(len(lines), len(rows) + 1)
+            for command, line in zip(rows, lines, strict=False):
+                self.assertTrue(line.startswith(f"/{command.name}"), line)
+            self.assertIn("//", lines[-1])
+
+    def test_who_may_use_what(self) -> None:
+        """Who lacks what a command takes is not shown it; of room operators only the server knows."""
+        for who, asker, others in (
+            (Who.ANYBODY, Asker(), ()),
+            (Who.ROOM_OPERATOR, Asker(), ()),
+            (Who.KEY, Asker(has_key=True), (Asker(is_client=True),)),
+            (Who.OPERATOR, Asker(is_operator=True), (Asker(has_key=True, is_client=True),)),
+        ):
+            command = COMMANDS[0]._replace(who=who)
+            self.assertTrue(asker.may(command))
+            for other in others:
+                self.assertFalse(other.may(command))
+        clients = COMMANDS[0]._replace(is_clients=True)
+        self.assertTrue(Asker(is_client=True).may(clients))
+        self.assertFalse(Asker(has_key=True, is_operator=True).may(clients))
 
     def test_help_on_one_command(self) -> None:
         """`/help quit` shows that command and its aliases; the slash may be typed, nonsense is named."""
-        self.assertEqual(len(help_lines("/quit")), 2)
-        self.assertIn("/exit", help_lines("quit")[1])
-        self.assertEqual(len(help_lines("motd")), 1)
-        self.assertIn("no command /fly", help_lines("fly")[0])
+        anybody = Asker()
+        self.assertEqual(len(help_lines(anybody, "/quit")), 2)
+        self.assertIn("/exit", help_lines(anybody, "quit")[1])
+        self.assertEqual(len(help_lines(anybody, "motd")), 1)
+        self.assertIn("no command /fly", help_lines(anybody, "fly")[0])
+
+    def test_help_says_whom_a_command_is_for(self) -> None:
+        """Who asks about a command that is not theirs, or may not be, is told whose it is."""
+        row = COMMANDS[0]
+        nobody, operator = Asker(), Asker(has_key=True, is_operator=True)
+        self.assertTrue(usage(row._replace(who=Who.KEY), nobody).endswith(" (with a key)"))
+        self.assertTrue(usage(row._replace(who=Who.OPERATOR), nobody).endswith(" (operators)"))
+        self.assertTrue(usage(row._replace(who=Who.ROOM_OPERATOR), nobody).endswith(" (room operators)"))
+        self.assertTrue(usage(row._replace(is_clients=True), operator).endswith(" (udpchat only)"))
+        for who in Who:
+            self.assertEqual(usage(row._replace(who=who), operator), usage(row, nobody), who)
+        self.assertTrue(help_lines(nobody, "link")[0].endswith(" (with a key)"))
 
     def test_the_document(self) -> None:
         """docs/protocol.md has a row for each command, with its arguments and its other names."""

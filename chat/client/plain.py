@@ -16,7 +16,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.udp import Port
 
 from chat.client.address import AddressError, Server
-from chat.commands import Help, parse_command
+from chat.commands import parse_command
 from chat.errors import RequestRejected
 from chat.fields import TEXT_BYTES
 from chat.messages import Bye
@@ -107,7 +107,7 @@ def says_goodbye(line: str) -> bool:
         asked = parse_command(line)
     except RequestRejected:
         return False
-    return not isinstance(asked, Help) and isinstance(asked, Bye)
+    return isinstance(asked, Bye)
 
 
 class PlainClient(DatagramProtocol):

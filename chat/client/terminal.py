@@ -26,9 +26,9 @@ from chat.client.plain import check_line, says_goodbye
 from chat.client.protocol import ChatClient
 from chat.client.questions import Leave, Questions
 from chat.client.visit import Answer, Destination, Outcome, Visit
-from chat.commands import HISTORY
 from chat.errors import RequestRejected
 from chat.messages import DIRECT, Delivered, Welcome, is_direct
+from chat.typed import HISTORY
 from chat.wire.events import Offered, Refused
 from chat.wire.lines import notice
 

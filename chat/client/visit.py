@@ -16,8 +16,9 @@ from chat.client.address import Place
 from chat.client.happenings import Abandoned, Happening, Link
 from chat.client.protocol import ChatClient
 from chat.client.show import answer_lines, before_lines, earlier_lines, joined_lines, parted_lines
-from chat.commands import Help, check_current, help_lines, is_for, parse_command
+from chat.commands import Asker, help_lines, is_for, parse_command
 from chat.errors import RequestRejected
+from chat.local import Help, Local
 from chat.messages import (
     Delivered,
     Done,
@@ -33,6 +34,7 @@ from chat.messages import (
     Topic,
     is_direct,
 )
+from chat.typed import check_current
 from chat.wire.events import Appeared, InRoom, Offered, OutOfRoom, Said
 from chat.wire.outbox import REMEMBERED
 from chat.wire.places import Places
@@ -97,7 +99,7 @@ def is_text(line: str) -> bool:
     return not line.startswith("/") or line.startswith("//") or is_for(line, "me") or is_for(line, "msg")
 
 
-def parse_line(line: str, room: str) -> Request | Help:
+def parse_line(line: str, room: str) -> Request | Local:
     """Give what a line asks for; `room` is where it was typed ("": in none). Raises `RequestRejected`."""
     if line.startswith("/") and not line.startswith("//"):
         return parse_command(line, room)
@@ -217,10 +219,11 @@ class Visit:
                 del self._stored[next(iter(self._stored))]
         return outcome
 
-    async def _do(self, asked: Request | Help) -> Outcome:
+    async def _do(self, asked: Request | Local) -> Outcome:
         match asked:
             case Help():
-                return Answer(help_lines(asked.topic))
+                asker = Asker(has_key=True, is_client=True)
+                return Answer(help_lines(asker, asked.topic))
             case Say():
                 seq = await self.client.say(asked.text, asked.room, asked.kind)
                 said = self._said  # which has just come: it is what was waited for

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from chat.commands import Help, check_current, help_lines, is_for, parse_command
+from chat.commands import Asker, help_lines, is_for, parse_command
 from chat.errors import RemoteProtocolError, RequestRejected
 from chat.fields import MEMBER_ROOMS, TEXT_BYTES
+from chat.local import Help
 from chat.memos import Lodging, Seat
 from chat.messages import (
     LOBBY,
@@ -38,6 +39,7 @@ from chat.messages import (
     Welcome,
 )
 from chat.safety import clean_text, is_blank
+from chat.typed import check_current
 from chat.wire.asking import Asking
 from chat.wire.lines import (
     EXIT,
@@ -73,6 +75,7 @@ class TextSession:
         self._idle_timeout = idle_timeout
         self._asked = ""  # the nick as it was typed
         self._nick = ""  # and as it was given
+        self._asker = Asker()
         self._visit = Visit(idle_timeout, sealed_at)
         self._places = Places()
         self._asking = Asking()
@@ -170,6 +173,7 @@ class TextSession:
         match message:
             case Welcome():
                 self._nick = message.nick
+                self._asker = Asker(has_key=bool(message.direct))
                 self._told.welcome(message)
                 self._visit.go("welcome", now)
             case Rejected():
@@ -291,7 +295,7 @@ class TextSession:
             return [self._asking.say(asked.room, asked.kind, asked.text)]
         self._asking.take_turn(now)
         if isinstance(asked, Help):
-            self._told.notices(help_lines(asked.topic))
+            self._told.notices(help_lines(self._asker, asked.topic))
             return []
         return [self._ask(asked)]
 

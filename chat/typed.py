@@ -1,0 +1,163 @@
+"""What is typed behind a command's name, and the request that it makes.
+
+Pure functions of the argument and of the room where it was typed ("": in none). Each raises
+`RequestRejected` naming the fault or the missing piece.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from chat.errors import RequestRejected
+from chat.fields import TOPIC_BYTES
+from chat.messages import (
+    DIRECT,
+    LOBBY,
+    Fetch,
+    Join,
+    Kind,
+    Link,
+    Names,
+    Nick,
+    Part,
+    Release,
+    Request,
+    Rooms,
+    Say,
+    Topic,
+)
+from chat.orders import Order, Verb
+from chat.safety import NICK_BYTES, check_nick, check_room, is_blank
+
+HISTORY = 20  # entries that `/history` asks for: a screen of a terminal
+MAX_HISTORY = 40  # two screens; of 900 bytes 48 fit one answer of a server
+MAX_AGE = 30 * 86_400  # seconds that `/history` looks back: a nick that nobody used for so long is free, too
+NO_TOPIC = "-"  # in place of a topic: there shall be none
+
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
+_AGE = re.compile(r"([1-9][0-9]{0,8})([mhd])", re.IGNORECASE)
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400}
+
+
+# --- pieces
+
+
+def check_current(room: str) -> str:
+    """Give the room that somebody is in, or raise `RequestRejected` if it is "": there is none."""
+    if not room:
+        raise RequestRejected("NOT_IN_ROOM", f"you are in no room: /join {LOBBY}")
+    return room
+
+
+def given(argument: str, question: str) -> str:
+    """Give what is there, or refuse with `question`: nobody would see anything of it."""
+    if is_blank(argument):
+        raise RequestRejected("ARGUMENT_MISSING", question)
+    return argument
+
+
+def named(name: str) -> str:
+    """Give the room that people mean: IRC's sign before it and capitals in it are habits."""
+    return check_room(name.removeprefix("#").lower())
+
+
+def person(name: str) -> str:
+    """Give the nick of somebody else; the sign that other chats put before it is a habit."""
+    try:
+        return check_nick(name.removeprefix(DIRECT)).shown
+    except RequestRejected as refusal:
+        text = f"there can be nobody called {name[:32]}: {refusal.text}"
+        raise RequestRejected("NO_SUCH_NICK", text) from None
+
+
+def seconds(age: str) -> int | None:
+    """Give a time like 90m, 2h or 3d in seconds; None: that is no time."""
+    found = _AGE.fullmatch(age)
+    return None if found is None else int(found[1]) * _UNITS[found[2].lower()]
+
+
+# --- commands
+
+
+def order(verb: Verb) -> Callable[[str, str], Order]:
+    """Give how the order is made that needs nothing but its verb."""
+    return lambda *_: Order(0, verb)
+
+
+def msg(argument: str, _: str) -> Request:
+    """Say something to one person alone."""
+    name, _, text = given(argument, "/msg: who to? Like this: /msg bob hello").partition(" ")
+    nick = person(name)
+    text = given(text.strip(), f"/msg: what do you say to {nick}? Like this: /msg {nick} hello")
+    return Say(0, 0, DIRECT + nick, Kind.SAY, text)
+
+
+def release(argument: str, _: str) -> Request:
+    """Let a nick be nobody's."""
+    return Release(0, person(argument) if argument else "")
+
+
+def link(argument: str, _: str) -> Request:
+    """Ask for a code; who types one here means the command line of another device."""
+    if argument:
+        text = "/link makes a code; who has one comes in with it: udpchat --link CODE HOST"
+        raise RequestRejected("ARGUMENT_INVALID", text)
+    return Link(0)
+
+
+def nick(argument: str, _: str) -> Request:
+    """Be called something else."""
+    asked = given(argument, "/nick: which nick? Like this: /nick bob")
+    return Nick(0, check_nick(asked).shown)
+
+
+def me(argument: str, room: str) -> Request:
+    """Say what one does."""
+    action = given(argument, "/me: what do you do? Like this: /me waves")
+    return Say(0, 0, check_current(room), Kind.ME, action)
+
+
+def join(argument: str, _: str) -> Request:
+    """Go into a room."""
+    return Join(0, named(given(argument, "/join: which room? Like this: /join dev")))
+
+
+def part(argument: str, room: str) -> Request:
+    """Leave a room."""
+    return Part(0, named(argument) if argument else check_current(room))
+
+
+def names(after: str, room: str) -> Request:
+    """Ask who is in the room."""
+    if len(after.encode()) > NICK_BYTES:
+        raise RequestRejected("ARGUMENT_INVALID", "/names: behind which nick? Like this: /names bob")
+    return Names(0, check_current(room), after)
+
+
+def rooms(after: str, _: str) -> Request:
+    """Ask which rooms there are."""
+    return Rooms(0, named(after) if after else "")
+
+
+def topic(text: str, room: str) -> Request:
+    """Ask for the topic, make it another, or take it away."""
+    size = len(text.encode())
+    if size > TOPIC_BYTES:
+        raise RequestRejected("TOPIC_TOO_LONG", f"that topic has {size} bytes: at most {TOPIC_BYTES} fit")
+    if is_blank(text):
+        return Topic(0, check_current(room))
+    return Topic(0, check_current(room), "" if text == NO_TOPIC else text)
+
+
+def history(argument: str, room: str) -> Request:
+    """Ask for what was said last: so many lines, or what is no older."""
+    age = seconds(argument)
+    if age is not None:
+        at_most = min(age, MAX_AGE)
+        return Fetch(0, check_current(room), after=None, before=None, limit=MAX_HISTORY, age=at_most)
+    if argument and not _COUNT.fullmatch(argument):
+        question = "/history: how many lines, or since when? Like this: /history 20, or /history 2h (m, h, d)"
+        raise RequestRejected("ARGUMENT_INVALID", question)
+    count = min(int(argument), MAX_HISTORY) if argument else HISTORY
+    return Fetch(0, check_current(room), after=None, before=None, limit=count)
