@@ -264,6 +264,14 @@ class RoomTests(ChatTestCase):
         self.assertIsNone(self.ann.client.roster("lobby"))
         self.assertIsNone(self.ann.client.roster("nowhere"))
 
+    def test_health(self) -> None:
+        """How the way to the server does is told: how long an answer takes, and when anything came last."""
+        health = self.ann.client.health()
+        self.assertIsNotNone(health.round_trip)
+        self.assertEqual(health.repeated, 0)
+        assert health.heard is not None
+        self.assertLess(health.heard, 10.0)
+
     def test_history(self) -> None:
         """Entries from before we came are told as earlier ones, and not heard."""
         for text in ("one", "two", "three"):

@@ -97,6 +97,21 @@ class EnteringTests(ClientSessionTests):
         self.tell(WELCOME, joined(1, 10))
         self.assertEqual(self.only(Say).n, 1)
 
+    def test_health(self) -> None:
+        """What was repeated, and when anything came last, is told; a fresh channel counts anew."""
+        self.enter(LOBBY)
+        self.say()
+        self.asked()
+        before = self.session.health(self.now)
+        self.assertEqual(
+            (before.repeated, self.session.health(self.now + 3).heard), (0, 3.0 + (before.heard or 0))
+        )
+        self.wait()
+        self.only(Say)
+        self.assertEqual(self.session.health(self.now).repeated, 1)
+        self.session.connected(self.now)
+        self.assertEqual(self.session.health(self.now)[1:3], (0, 0))
+
     def test_who_has_another_nick_keeps_it(self) -> None:
         """The nick that the server gave is asked for on the next channel."""
         self.enter()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.wire.pulse import (
+    COUNTED,
     DEAD_SECONDS,
     PROBES,
     QUIET_JITTER,
@@ -16,6 +17,7 @@ from chat.wire.pulse import (
     REPEAT_MOST,
     WORRIED_SECONDS,
     WORRY_SECONDS,
+    Health,
     Pulse,
 )
 from chat.wire.sequence import RoundTrip
@@ -51,7 +53,7 @@ class PulseTests(SynchronousTestCase):
         self.pulse.answered(110.0)
         self.assertEqual(self.pulse.next_timeout(), 110.0 + QUIET_SECONDS)
         now = self.ping()
-        self.pulse.heard()
+        self.pulse.heard(now + 0.04)
         self.pulse.answered(now + 0.04)
         self.assertEqual(self.pulse.next_timeout(), now + 0.04 + QUIET_SECONDS)
 
@@ -64,7 +66,7 @@ class PulseTests(SynchronousTestCase):
 
     def test_talk_of_others_puts_no_ping_off(self) -> None:
         """What comes unasked does not show that the server hears us."""
-        self.pulse.heard()
+        self.pulse.heard(101.0)
         self.assertEqual(self.pulse.next_timeout(), 100.0 + QUIET_SECONDS)
 
     def test_repeats(self) -> None:
@@ -92,7 +94,7 @@ class PulseTests(SynchronousTestCase):
     def test_anything_shows_life(self) -> None:
         """Whatever comes, the six seconds begin with the next datagram sent."""
         self.pulse.sent(101.0)
-        self.pulse.heard()
+        self.pulse.heard(102.0)
         self.assertFalse(self.pulse.is_dead(108.0))
         self.pulse.sent(108.0)
         self.assertFalse(self.pulse.is_dead(113.9))
@@ -103,7 +105,7 @@ class PulseTests(SynchronousTestCase):
         self.pulse.worry(101.0)
         self.assertEqual(self.pulse.next_timeout(), 101.0 + WORRIED_SECONDS)
         now = self.ping()
-        self.pulse.heard()
+        self.pulse.heard(now)
         self.pulse.answered(now)
         self.assertEqual(self.pulse.next_timeout(), now + WORRIED_SECONDS)
         self.pulse.answered(101.0 + WORRY_SECONDS)
@@ -156,8 +158,28 @@ class PulseTests(SynchronousTestCase):
         self.pulse.suspect(101.0)
         for _ in range(PROBES):
             self.ping()
-        self.pulse.heard()
+        self.pulse.heard(103.0)
         self.assertFalse(self.pulse.is_dead(self.pulse.next_timeout()))
+
+    def test_health(self) -> None:
+        """People are told the round trip, how many questions were repeated, and when anything came last."""
+        self.assertEqual(self.pulse.health(100.0), Health(0.04, 0, 0, None))
+        self.ping()
+        self.ping()
+        self.pulse.heard(107.0)
+        self.pulse.count(5, 2)
+        self.assertEqual(self.pulse.health(109.5), Health(0.04, 6, 3, 2.5))
+        self.pulse.restart(110.0)
+        self.assertEqual(self.pulse.health(109.0), Health(0.04, 0, 0, 2.0))
+
+    def test_health_of_late(self) -> None:
+        """What was counted long ago weighs less and less."""
+        self.pulse.count(0, COUNTED // 2)
+        for _ in range(10 * COUNTED):
+            self.pulse.count(1, 0)
+        health = self.pulse.health(200.0)
+        self.assertLessEqual(health.asked + health.repeated, COUNTED)
+        self.assertEqual(health.repeated, 0)
 
     def test_a_fresh_channel(self) -> None:
         """It is not suspected for what the old one did."""
@@ -187,7 +209,7 @@ class PulseTests(SynchronousTestCase):
                 case "w":
                     pulse.worry(now)
                 case "h":
-                    pulse.heard()
+                    pulse.heard(now)
             for _ in range(3):
                 when = max(now, pulse.next_timeout())
                 if not pulse.due(when):

@@ -34,6 +34,7 @@ from chat.safety import check_room
 from chat.wire.client_session import ClientSession
 from chat.wire.client_state import State
 from chat.wire.events import Appeared, Ended, Entered, Event, NumberReused, PathLost, Refused
+from chat.wire.pulse import Health
 from chat.wire.roster import Roster
 
 LEAVE_SECONDS = 1.0  # for a goodbye, which takes 0.3: whoever waits for its end must not wait for ever
@@ -130,6 +131,10 @@ class ChatClient:
     def unsettled(self) -> int:
         """How many texts have no answer yet. They outlive every reconnect, but not the program."""
         return self._session.unsettled
+
+    def health(self) -> Health:
+        """Give how the way to the server does: round trip, repeats, and how long ago anything came."""
+        return self._session.health(self._now())
 
     def connect(self) -> Deferred[Welcome]:
         """Find the server and go on trying until it has let us in.

@@ -40,7 +40,7 @@ from chat.messages import (
     is_direct,
 )
 from chat.wire.asked import Asked
-from chat.wire.client_state import NEXT, State
+from chat.wire.client_state import LISTENING, NEXT, TALKING, State
 from chat.wire.direct import Progress, Receipts
 from chat.wire.events import (
     Answered,
@@ -60,7 +60,7 @@ from chat.wire.events import (
 from chat.wire.frames import decode_replies, encode_frame
 from chat.wire.outbox import Outbox
 from chat.wire.pacing import Pacer
-from chat.wire.pulse import Pulse
+from chat.wire.pulse import Health, Pulse
 from chat.wire.rooms import Rooms
 from chat.wire.roster import Roster
 from chat.wire.sequence import Lost, NotKept, Requests, RoomLog, RoundTrip, Shown
@@ -69,10 +69,6 @@ NUMBER_REUSED = "NUMBER_REUSED"  # the code of the one refusal that is no matter
 HELLO_REPEAT_MOST = 1.0  # between Hellos: six of them decide whether a fresh channel carries anything
 TICKS = 1_000_000  # of a Ping's time in a second
 BYE_SECONDS = (0.0, 0.1, 0.3)  # a goodbye has no answer: it is said three times
-
-
-_TALKING = (State.ENTERING, State.OPEN)
-_LISTENING = (*_TALKING, State.REFUSED)
 
 
 class ClientSession:
@@ -128,7 +124,7 @@ class ClientSession:
 
     def suspect(self, now: float) -> None:
         """Find out at once whether the path still works: we slept, or somebody says that it does not."""
-        if self.state in _TALKING:
+        if self.state in TALKING:
             self._pulse.suspect(now)
 
     def enter(self, nick: str, now: float) -> None:
@@ -203,6 +199,10 @@ class ClientSession:
         """How many texts have no answer yet."""
         return len(self._outbox)
 
+    def health(self, now: float) -> Health:
+        """Give how the present channel does, for people."""
+        return self._pulse.health(now)
+
     @property
     def direct(self) -> str:
         """The room in which what is said to us alone appears; "": there is none, as far as we know."""
@@ -223,9 +223,9 @@ class ClientSession:
         """Give what has happened, in order. Raises `RemoteProtocolError` for what no server sends."""
         events: list[Event] = []
         for message in decode_replies(datagram):
-            if self.state not in _LISTENING:
+            if self.state not in LISTENING:
                 break
-            self._pulse.heard()
+            self._pulse.heard(now)
             events += self._take(message, now)
         self._advance(now)
         return events
@@ -237,7 +237,7 @@ class ClientSession:
         if self._byes and self._byes[0] <= now:
             self._byes = [time for time in self._byes if time > now]
             self._pacer.frames += self._bye
-        elif self.state in _TALKING:
+        elif self.state in TALKING:
             self._pacer.frames += self._frames_due(now)
             if self._pacer.frames:
                 self._pulse.sent(now)
@@ -246,7 +246,7 @@ class ClientSession:
     def next_timeout(self) -> float | None:
         """Give when to call `handle_timeout` and `datagrams_to_send`; None: nothing is wanted."""
         times: list[float | None] = [*self._byes[:1]]
-        if self.state in _TALKING:
+        if self.state in TALKING:
             is_entering = self.state is State.ENTERING  # then the Hello is the ping
             times += [self._hello_at, self._pulse.dead_at()] if is_entering else [self._pulse.next_timeout()]
             times += [self._requests.next_timeout(), self._outbox.next_timeout()]
@@ -255,7 +255,7 @@ class ClientSession:
 
     def handle_timeout(self, now: float) -> list[Event]:
         """Ask once more for what the server could not do yet, or find out that the path is lost."""
-        if self.state not in _TALKING:
+        if self.state not in TALKING:
             return []
         if self._pulse.is_dead(now):
             self._go("lost")
@@ -267,7 +267,7 @@ class ClientSession:
 
     def _advance(self, now: float) -> None:
         """Make requests of what has become possible. They leave when the window and the pacer let them."""
-        if self.state not in _TALKING:
+        if self.state not in TALKING:
             return
         for asked in self._rooms.due(now, self._outbox.rooms()):
             self._requests.send(asked, now)
@@ -290,8 +290,10 @@ class ClientSession:
             self._hello_at = now + self._round_trip.wait(self._hellos, HELLO_REPEAT_MOST)
             self._hellos += 1
         repeated = self._requests.repeated
-        frames += self._requests.due(now)
-        if self._requests.repeated > repeated:
+        frames += (due := self._requests.due(now))
+        repeats = self._requests.repeated - repeated
+        self._pulse.count(len(due) - repeats, repeats)
+        if repeats:
             self._pulse.worry(now)
         fetches = self._rooms.fetches_due(now, self._requests.next_id)
         if fetches:

@@ -28,3 +28,6 @@ NEXT = {
     (State.ENTERING, "lost"): State.OFFLINE,
     (State.OPEN, "lost"): State.OFFLINE,
 }
+
+TALKING = (State.ENTERING, State.OPEN)
+LISTENING = (*TALKING, State.REFUSED)

@@ -7,6 +7,7 @@ what others say in a room keeps it no more alive than silence does, because the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from chat.wire.sequence import RoundTrip
 
@@ -19,6 +20,19 @@ WORRY_SECONDS = 60.0  # so long after the last loss
 REPEAT_MOST = 0.5  # between pings without an answer, so that a dozen of them decide
 DEAD_SECONDS = 6.0  # asked and nothing heard at all: at 30 % loss each way once in 3,000 pings
 PROBES = 3  # unanswered ones, once there is a reason for suspicion
+COUNTED = 128  # questions and repeats: then both counts are halved, so that they tell of late
+
+
+class Health(NamedTuple):
+    """How a channel does, for people. Of late `asked` questions needed `repeated` repeats.
+
+    `round_trip` and `heard` (how long ago anything came) are seconds; None: nothing has come yet.
+    """
+
+    round_trip: float | None
+    asked: int
+    repeated: int
+    heard: float | None
 
 
 class Pulse:
@@ -32,10 +46,13 @@ class Pulse:
         self._pings = 0  # sent since the last answer
         self._worried_until = float("-inf")
         self._is_suspect = False
+        self._heard_at: float | None = None
+        self._counts = 0, 0  # questions, repeats
 
     def restart(self, now: float) -> None:
         """Begin with a fresh channel."""
         self._asked, self._is_suspect = None, False
+        self._counts = 0, 0
         self.answered(now)
 
     def sent(self, now: float) -> None:
@@ -43,9 +60,19 @@ class Pulse:
         if self._asked is None:
             self._asked = now
 
-    def heard(self) -> None:
+    def heard(self, now: float) -> None:
         """Take note that anything has come."""
-        self._asked, self._is_suspect = None, False
+        self._asked, self._is_suspect, self._heard_at = None, False, now
+
+    def count(self, asked: int, repeated: int) -> None:
+        """Take note of questions that were sent, for the first time and once more."""
+        asked, repeated = asked + self._counts[0], repeated + self._counts[1]
+        self._counts = (asked, repeated) if asked + repeated < COUNTED else (asked // 2, repeated // 2)
+
+    def health(self, now: float) -> Health:
+        """Give how the channel does."""
+        heard = None if self._heard_at is None else max(now - self._heard_at, 0.0)
+        return Health(self._round_trip.smoothed, *self._counts, heard)
 
     def answered(self, now: float) -> None:
         """Take note that what was asked has been answered: the server hears us."""
@@ -77,6 +104,7 @@ class Pulse:
         if self._is_suspect:  # a busy machine measures seconds; three pings are few enough for any path
             wait = min(wait, max(REPEAT_MOST, self._round_trip.smoothed or 0.0))
         self._due = now + wait
+        self.count(not self._pings, bool(self._pings))
         self._pings += 1
         return True
 
