@@ -39,6 +39,7 @@ from chat.fields import (
     TextLine,
     TopicLine,
 )
+from chat.notices import Notice, Out, Redacted
 from chat.orders import Order
 from chat.safety import ROOM_BYTES
 
@@ -414,8 +415,21 @@ class Delivered(Message, frozen=True, tag=43):
     seq: Positive
 
 
-Reply = Welcome | Accepted | Rejected | Done | Bye | Joined | Fetched | Pong | RoomsPage | Delivered
-Broadcast = Entry | Presence | Turnover
+Reply = (
+    Welcome
+    | Accepted
+    | Rejected
+    | Done
+    | Bye
+    | Joined
+    | Fetched
+    | Pong
+    | RoomsPage
+    | Delivered
+    | Notice
+    | Out
+)
+Broadcast = Entry | Presence | Turnover | Redacted
 
 
 def is_direct(room: str) -> bool:

@@ -65,6 +65,7 @@ from chat.messages import (
     Turnover,
     Welcome,
 )
+from chat.notices import Notice, Out, Redacted
 from chat.orders import Order
 from chat.safety import NICK_BYTES, ROOM_BYTES, ROOM_CHARS, clean_text
 from chat.wire.frames import (
@@ -125,6 +126,9 @@ LARGEST: dict[Any, list[Any]] = {
     Fetched: [Fetched(ID, ROOM, ID, ID)],
     Pong: [Pong(ID, ID, (RoomHead(ROOM, ID, ID),) * MEMBER_ROOMS)],
     Delivered: [Delivered(ID)],
+    Notice: [Notice(TEXT, ROOM)],
+    Out: [Out(ROOM, "é" * (CODE_BYTES // 2), REASON)],
+    Redacted: [Redacted(ROOM, ID, NICK)],
 }
 AT_LIMITS: list[Any] = [frame for frames in LARGEST.values() for frame in frames]
 MOST_ROWS: list[Any] = [
@@ -236,6 +240,9 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
         st.lists(st.builds(RoomHead, rooms, numbers, numbers), max_size=MEMBER_ROOMS).map(tuple),
     ),
     Delivered: st.builds(Delivered, positives),
+    Notice: st.builds(Notice, lines(TEXT_BYTES), st.just("") | rooms),
+    Out: st.builds(Out, rooms, lines(CODE_BYTES), lines(REASON_BYTES)),
+    Redacted: st.builds(Redacted, rooms, positives, lines(NICK_BYTES)),
 }
 any_request = st.one_of([ANY[kind] for kind in REQUESTS])
 any_reply = st.one_of([ANY[kind] for kind in REPLIES])

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.client import json_lines
 from chat.client.happenings import FirstContact, Link, LinkChanged
 from chat.messages import Change, Entry, Joined, Kind, Presence, Turnover, Welcome
+from chat.notices import Notice, Redacted
 from chat.wire.events import Appeared, Entered, Happened, InRoom, Offered, OutOfRoom, RosterChanged, Said
 from chat.wire.sequence import Earlier, Lost, NotKept
 
@@ -42,6 +43,8 @@ EXAMPLES = [
         Happened(Presence("lobby", "bob", False, Change.JOINED, 5)),
         Happened(Presence("lobby", "bob", False, Change.RENAMED, 6, "eve")),
         Turnover("lobby", 12, 3, 0, 4_711, 20),
+        Notice("ann (operator): the server is down for a minute at 8"),
+        Redacted("lobby", 1_783_000_000_002, "bob"),
     )
 ] + [
     json_lines.accepted_line(1, "lobby", 1_783_000_000_002, waiting=False),

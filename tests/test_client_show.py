@@ -33,6 +33,7 @@ from chat.messages import (
     Welcome,
 )
 from chat.messages import Link as LinkRequest
+from chat.notices import Notice, Redacted
 from chat.safety import clean_text
 from chat.wire.events import Answered, Appeared, Happened, InRoom, OutOfRoom, Said
 from chat.wire.lines import owned_line
@@ -98,6 +99,10 @@ class HappeningTests(SynchronousTestCase):
             (Happened(away), "ann is away"),
             (Turnover("lobby", 12, 3, 0, 4_711, 20), "* lobby: 12 joined, 3 left"),
             (Turnover("dev", 0, 0, 2, 4_711, 20), "[dev] * dev: 2 renamed"),
+            (Notice("down at 8"), "-!- down at 8"),
+            (Notice("ann invites you", "dev"), "[dev] -!- ann invites you"),
+            (Redacted("lobby", 7, "bob"), "-!- what bob said was redacted"),
+            (Redacted("dev", 7, "bob"), "[dev] -!- what bob said was redacted"),
             (OutOfRoom("dev", "KICKED", "go"), "-- you are out of dev: go --"),
             (OutOfRoom("dev", "", ""), ""),
             (contact, show.remark(show.contact_text(contact))),
@@ -132,6 +137,8 @@ class HappeningTests(SynchronousTestCase):
             *show.answer_lines(Release(1), Done(1, nick)),
             show.presence_line(presence, "lobby"),
             show.turnover_line(Turnover(room, 1, 1, 1, 1, 1), "lobby"),
+            show.happening_line(Notice(text, room), "lobby"),
+            show.happening_line(Redacted(room, 7, nick), "lobby"),
             show.happening_line(OutOfRoom(room, "CODE", text), "lobby"),
             show.link_text(LinkChanged(Link.SILENT, text), Link.SILENT, room, nick),
             show.link_text(LinkChanged(Link.CONNECTED, text), Link.CONNECTING, room, nick),

@@ -22,6 +22,7 @@ from chat.messages import (
     RoomsPage,
     Turnover,
 )
+from chat.notices import Out, Redacted
 from chat.safety import NICK_BYTES, ROOM_BYTES, ROOM_CHARS, check_nick
 from chat.wire.lines import (
     GOING_DOWN,
@@ -34,6 +35,7 @@ from chat.wire.lines import (
     mark,
     names_lines,
     notice,
+    out_line,
     owned_line,
     released_line,
     render,
@@ -103,6 +105,13 @@ class RenderingTests(SynchronousTestCase):
             self.assertTrue(is_own_voice(line.decode()))
         self.assertRaises(RequestRejected, check_nick, "lobby:")
 
+    def test_what_was_taken_away(self) -> None:
+        """Everybody is told whose line it was, in words that only a server says, with a mark too."""
+        line = render(Redacted("dev", 7, "bob"))
+        self.assertEqual(line, b"-!- what bob said was redacted")
+        for said in (line, mark(line, "dev")):
+            self.assertTrue(is_server_talk(said.decode()))
+
     def test_marks(self) -> None:
         """A line of another room than the current one bears that room's name."""
         self.assertEqual(mark(b"bob: hi", "dev"), b"[dev] bob: hi")
@@ -118,6 +127,9 @@ class RenderingTests(SynchronousTestCase):
         """With all fields at their limits, a mark and a line end, every line is what old clients can read."""
         room = LONGEST_ROOM
         lines = [render(presence(change, LONGEST_NICK, room, LONGEST_NICK)) for change in Change]
+        lines.append(render(Redacted(room, MAX_NUMBER, LONGEST_NICK)))
+        lines.append(notice("é" * (TEXT_BYTES // 2)).encode())
+        lines.append(notice(out_line(Out(room, "KICKED", "é" * (REASON_BYTES // 2)))).encode())
         lines.append(render(Turnover(room, *[MAX_NUMBER] * 5)))
         for kind, size in ((Kind.SAY, TEXT_BYTES), (Kind.ME, TEXT_BYTES), (Kind.TOPIC, TOPIC_BYTES)):
             lines.append(render(entry(kind, LONGEST_NICK, "é" * (size // 2), room)))

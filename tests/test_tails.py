@@ -77,6 +77,16 @@ class TailsTests(SynchronousTestCase):
             [(0.35, (b"eve",)), (0.45, ALL), (0.6, (b"eve",))],
         )
 
+    def test_what_is_forgotten(self) -> None:
+        """What shall not be read any more is not said again; other rooms' last entries are."""
+        self.tails.entry("one", b"1", ALL, 0.0)
+        self.tails.entry("two", b"2", ALL, 0.0)
+        self.tails.due(0.25)
+        self.tails.forget("one")
+        self.tails.forget("none")
+        self.assertEqual({repeat.frame for _, repeat in self.run_until(5.0)}, {b"2"})
+        self.assertIsNone(self.tails.next_timeout())
+
     def test_slept_through(self) -> None:
         """After a long turn one repeat makes up for all that were missed, and those to come are kept."""
         self.tails.entry("lobby", FIRST, ALL, 0.0)

@@ -13,6 +13,7 @@ import msgspec
 from chat.client.happenings import FirstContact, Happening, LinkChanged
 from chat.identity import show_fingerprint
 from chat.messages import Change, Entry, Joined, Presence, Turnover, is_direct
+from chat.notices import Notice, Redacted
 from chat.wire.events import Appeared, Happened, InRoom, OutOfRoom
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
@@ -34,6 +35,10 @@ def happening_line(happening: Happening, server: str, nick: str) -> str:
             return presence_line(presence)
         case Turnover():
             return turnover_line(happening)
+        case Notice():
+            return notice_line(happening)
+        case Redacted():
+            return redacted_line(happening)
         case _:
             return ""
 
@@ -115,6 +120,16 @@ def turnover_line(turnover: Turnover) -> str:
         renamed=turnover.renamed,
         count=turnover.count,
     )
+
+
+def notice_line(told: Notice) -> str:
+    """Tell words of the server; `room` is "" if they are about none."""
+    return _line("notice", room=told.room, text=told.text)
+
+
+def redacted_line(redacted: Redacted) -> str:
+    """Tell that the text of an entry was taken away by an operator: "(redacted)" stands there now."""
+    return _line("redacted", room=redacted.room, seq=redacted.seq, nick=redacted.nick)
 
 
 def accepted_line(line: int, room: str, seq: int, *, waiting: bool) -> str:

@@ -36,6 +36,7 @@ from chat.messages import (
 from chat.messages import (
     Link as LinkRequest,
 )
+from chat.notices import Notice, Redacted
 from chat.orders import Order
 from chat.safety import clean_text
 from chat.wire.events import Appeared, Happened, OutOfRoom
@@ -43,6 +44,7 @@ from chat.wire.lines import (
     link_line,
     mark,
     names_lines,
+    notice,
     owned_line,
     released_line,
     render,
@@ -86,6 +88,10 @@ def happening_line(happening: Happening, current: str) -> str:
             return presence_line(presence, current)
         case Turnover():
             return turnover_line(happening, current)
+        case Notice():
+            return notice_line(happening, current)
+        case Redacted():
+            return _placed(render(happening).decode(), happening.room, current)
         case OutOfRoom(room, code, text) if code:
             if is_direct(room):  # or it is ours no more, and another one is
                 return remark(CROWDED) if code == TOO_MANY_ROOMS else ""
@@ -144,6 +150,11 @@ def presence_line(presence: Presence, current: str) -> str:
 def turnover_line(turnover: Turnover, current: str) -> str:
     """Give the line that tells how many came to a large room and went."""
     return _placed(render(turnover).decode(), turnover.room, current)
+
+
+def notice_line(told: Notice, current: str) -> str:
+    """Give the line of words of the server, which may be about another room than the current one."""
+    return _placed(notice(told.text), told.room or current, current)
 
 
 def link_text(changed: LinkChanged, before: Link, place: str, nick: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from chat.messages import Broadcast, Entry, is_direct
+from chat.notices import Redacted
 from chat.server.book import Crowd
 from chat.server.peer import AnyPeer, Peer, ProvenPeer
 from chat.server.port import WRITES_A_TURN
@@ -74,6 +75,8 @@ class Outbox:
 
     def tell_native(self, crowd: Crowd, message: Broadcast, now: float) -> None:
         """Give the frame that tells of `message` to all native peers of its room. An entry is its tail."""
+        if isinstance(message, Redacted):
+            self._tails.forget(message.room)  # its last entry may be that one, as it was
         if not crowd.native:
             return
         frame = encode_frame(message)

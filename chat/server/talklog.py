@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from chat.hub.effects import Drop
 from chat.messages import LOBBY, Broadcast, Change, Entry, Kind, Presence, Turnover, is_direct
+from chat.notices import Redacted
 from chat.server.peer import Peer, show_addr
 
 _SAID = {
@@ -34,7 +35,7 @@ class TalkLog:
 
     def published(self, message: Broadcast, author: Peer | None) -> None:
         """Log an entry or a presence of a room; `author` is the peer that it is about, if it is there."""
-        if is_direct(message.room) or isinstance(message, Turnover):  # of which each has a line already
+        if is_direct(message.room) or isinstance(message, Turnover | Redacted):  # which have lines already
             return
         if isinstance(message, Entry):
             self._said(message)

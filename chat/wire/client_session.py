@@ -39,6 +39,7 @@ from chat.messages import (
     Welcome,
     is_direct,
 )
+from chat.notices import Notice, Out, Redacted
 from chat.wire.asked import Asked
 from chat.wire.client_state import LISTENING, NEXT, TALKING, State
 from chat.wire.direct import Progress, Receipts
@@ -48,7 +49,6 @@ from chat.wire.events import (
     Ended,
     Entered,
     Event,
-    Happened,
     NotSaid,
     NumberReused,
     Offered,
@@ -314,8 +314,10 @@ class ClientSession:
             case Entry():
                 room = self._rooms.get(message.room)
                 return [] if room is None else self._show(message.room, room.log.receive(message, now))
-            case Presence() | Turnover():
-                return self._happened(message, now)
+            case Presence() | Turnover() | Redacted() | Out():
+                return self._rooms.happened(message, now)
+            case Notice():
+                return [message]
             case Welcome():
                 return self._welcome(message, now)
             case Bye():
@@ -326,15 +328,21 @@ class ClientSession:
             case Fetched():
                 return self._fetched(message, now)
             case Rejected(id=0):
-                if self.state is not State.ENTERING:
-                    return []
-                self._go("refused")
-                return [Refused(message)]
+                return self._refused(message)
             case Delivered():
-                is_waiting = any(map(is_direct, self._outbox.rooms()))
-                return [message] if self._receipts.delivered(message.seq, is_waiting=is_waiting) else []
+                return self._delivered(message)
             case _:
                 return self._settle(message, now)
+
+    def _refused(self, refusal: Rejected) -> list[Event]:
+        if self.state is not State.ENTERING:
+            return []
+        self._go("refused")
+        return [Refused(refusal)]
+
+    def _delivered(self, delivered: Delivered) -> list[Event]:
+        is_waiting = any(map(is_direct, self._outbox.rooms()))
+        return [delivered] if self._receipts.delivered(delivered.seq, is_waiting=is_waiting) else []
 
     def _fetched(self, reply: Fetched, now: float) -> list[Event]:
         room = self._rooms.get(reply.room)
@@ -425,17 +433,6 @@ class ClientSession:
         if self._with_direct:
             self._rooms.follow(welcome.direct)
         return [Entered(welcome)]
-
-    def _happened(self, news: Presence | Turnover, now: float) -> list[Event]:
-        room = self._rooms.get(news.room)
-        if room is None:
-            return []
-        if isinstance(news, Turnover):
-            if room.roster is not None:
-                room.roster.heard(news.version, now)
-            return [news]
-        is_changed = room.roster is not None and room.roster.take(news, now)
-        return [Happened(news), *([RosterChanged(news.room)] if is_changed else [])]
 
     def _pong(self, pong: Pong, now: float) -> list[Event]:
         asked_at = pong.time / TICKS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chat.messages import Delivered, Joined, Presence, Rejected, Reply, Request, Turnover, Welcome
+from chat.notices import Notice, Redacted
 from chat.wire.sequence import Shown
 
 
@@ -111,6 +112,8 @@ Event = (
     | OutOfRoom
     | Happened
     | Turnover
+    | Redacted
+    | Notice
     | RosterChanged
     | Answered
     | NumberReused

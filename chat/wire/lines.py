@@ -22,6 +22,7 @@ from chat.messages import (
     Turnover,
     is_direct,
 )
+from chat.notices import Out, Redacted
 
 # The one refusal of a nick: a client of Chat-socket-UDP compares the whole datagram with it.
 NICK_TAKEN = "nama ini sudah diambil"
@@ -35,7 +36,7 @@ NAMES_LINE_BYTES = 900
 # told that it has joined the chat, so that ends such a talk where it begins, in whatever room the forged
 # member speaks. The same said of other rooms is not in here: people do say that somebody has left town.
 _SERVER_TALK = re.compile(
-    rf"-!- .*|{NICK_TAKEN}|{GOING_DOWN}|(\[\S{{1,32}}\] )?\S{{1,64}} has (joined|left) the chat"
+    rf"(\[\S{{1,32}}\] )?(-!- .*|\S{{1,64}} has (joined|left) the chat)|{NICK_TAKEN}|{GOING_DOWN}"
 )
 # And with what it relays, everything that it sends. A stranger's line of this form gets no answer.
 _OWN_VOICE = re.compile(
@@ -59,6 +60,11 @@ def notice(text: str) -> str:
     return f"-!- {text}"
 
 
+def out_line(out: Out) -> str:
+    """Give the text of the notice that somebody is in a room no more, and why."""
+    return f"you are out of {out.room}: {out.text}"
+
+
 def joined_line(nick: str) -> str:
     """Give the line that tells of a newcomer, and tells it that it is in."""
     return f"{nick} has joined the chat"
@@ -76,6 +82,8 @@ def render(message: Broadcast) -> bytes:
             line = _presence_line(message)
         case Turnover():
             line = _turnover_line(message)
+        case Redacted():
+            line = notice(f"what {message.nick} said was redacted")
         case _:
             assert_never(message)
     return line.encode()

@@ -83,6 +83,16 @@ class Room:
         """Take the answer to a Part."""
         self.is_in = self._was_in = self._is_asked = False
 
+    def put_out(self) -> bool:
+        """Take the word that we are out, and shall not come in by ourselves. False: that is no news.
+
+        While a Join or Part is out its answer says how we stand.
+        """
+        if self._is_asked or not self.is_in:
+            return False
+        self.is_in = self.is_wanted = self._was_in = False
+        return True
+
     def may_say(self) -> bool:
         """Say whether a text for the room may leave. Where we shall not be, its refusal is the answer."""
         if self.is_in:

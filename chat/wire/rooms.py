@@ -6,9 +6,23 @@ This module never does I/O and reads no clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import assert_never
 
-from chat.messages import Fetch, Join, Joined, Names, Part, Pong, Rejected, Reply, is_direct
-from chat.wire.events import Event, InRoom, OutOfRoom
+from chat.messages import (
+    Fetch,
+    Join,
+    Joined,
+    Names,
+    Part,
+    Pong,
+    Presence,
+    Rejected,
+    Reply,
+    Turnover,
+    is_direct,
+)
+from chat.notices import Out, Redacted
+from chat.wire.events import Event, Happened, InRoom, OutOfRoom, RosterChanged
 from chat.wire.room import Room
 from chat.wire.roster import Roster
 from chat.wire.sequence import RoomLog, RoundTrip, Shown
@@ -99,6 +113,27 @@ class Rooms:
             return None, []
         self._forget(room.name)
         return out, []
+
+    def happened(self, news: Presence | Turnover | Redacted | Out, now: float) -> list[Event]:
+        """Take what became of a room, of who is in it or of us there; give what its owner is told."""
+        room = self._rooms.get(news.room)
+        if room is None:
+            return []
+        match news:
+            case Out():
+                return [OutOfRoom(news.room, news.code, news.text)] if room.put_out() else []
+            case Redacted():
+                room.log.redact(news.seq)
+                return [news]
+            case Turnover():
+                if room.roster is not None:
+                    room.roster.heard(news.version, now)
+                return [news]
+            case Presence():
+                is_changed = room.roster is not None and room.roster.take(news, now)
+                return [Happened(news), *([RosterChanged(news.room)] if is_changed else [])]
+            case _:
+                assert_never(news)
 
     def fetch_refused(self, number: int) -> None:
         """Take the refusal of request `number`, if it was a Fetch."""

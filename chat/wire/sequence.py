@@ -15,6 +15,7 @@ import msgspec
 from chat.errors import RequestRejected
 from chat.fields import FETCH_LIMIT, IN_FLIGHT
 from chat.messages import Entry
+from chat.notices import REDACTED
 
 NOWHERE = -1  # where a range stands before its first Joined: below every position, so nothing fits
 WAITING = 512  # entries kept aside (half a megabyte; the rest is fetched again), own texts not yet shown
@@ -173,6 +174,12 @@ class RoomLog:
         elif entry.seq <= self.p and self._scroll:
             self._below[entry.seq] = entry
         return self._take(shown, now)
+
+    def redact(self, seq: int) -> None:
+        """Take the word that the text at this position was taken away: it is not to be shown."""
+        for waiting in (self._above, self._below):
+            if seq in waiting:
+                waiting[seq] = msgspec.structs.replace(waiting[seq], text=REDACTED)
 
     def heard(self, head: int, now: float) -> None:
         """Take a head: a Pong told it."""

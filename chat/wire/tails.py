@@ -57,6 +57,12 @@ class Tails:
         self._tails[room] = _Tail(frame, members, now)
         self._steps[0][room] = None
 
+    def forget(self, room: str) -> None:
+        """Repeat nothing of `room` any more: what was said there is not to be read any more."""
+        tail = self._tails.pop(room, None)
+        if tail is not None:
+            del self._steps[tail.step][room]
+
     def due(self, now: float) -> list[TailRepeat]:
         """Give what is to be repeated now. A repeat whose time was slept through is left out for the next."""
         repeats: list[TailRepeat] = []

@@ -38,6 +38,7 @@ from chat.messages import (
     Say,
     Welcome,
 )
+from chat.notices import Notice, Out
 from chat.safety import clean_text, is_blank
 from chat.typed import check_current
 from chat.wire.asking import Asking
@@ -47,6 +48,7 @@ from chat.wire.lines import (
     is_own_voice,
     is_server_talk,
     joined_line,
+    out_line,
     rooms_lines,
 )
 from chat.wire.places import Places
@@ -190,6 +192,8 @@ class TextSession:
                 self._told.entry(message, self.room)
             case Bye():
                 self._told.put(message.reason.encode())
+            case Notice() | Out():
+                self._announced(message)
             case Pong() | Delivered():
                 pass  # who speaks plain text has no way to ping, and was told where its text is
             case _:
@@ -348,6 +352,12 @@ class TextSession:
                 self._told.done(reply.result, asked, self._places.current)
             case _:
                 assert_never(reply)
+
+    def _announced(self, message: Notice | Out) -> None:
+        if isinstance(message, Out):
+            self._places.move(Part(0, message.room))
+            message = Notice(out_line(message))
+        self._told.notice(message, self.room)
 
     def _renamed(self, nick: str) -> None:
         if nick == self._nick:

@@ -21,6 +21,7 @@ from chat.messages import (
     Welcome,
     is_direct,
 )
+from chat.notices import Notice
 from chat.orders import Order
 from chat.wire.asking import Asked
 from chat.wire.lines import (
@@ -60,6 +61,11 @@ class Told:
         """Queue notices."""
         for text in texts:
             self.put(notice(text).encode())
+
+    def notice(self, message: Notice, current: str) -> None:
+        """Queue words of the server; `current` is the peer's room."""
+        line = notice(message.text).encode()
+        self.put(line if message.room in ("", current) else mark(line, message.room))
 
     def mistake(self, code: str, text: str, now: float) -> None:
         """Queue the notice of a mistake, of each kind one a second at most."""
