@@ -25,7 +25,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.servers import Server, cpu_seconds, environment, our_server
-from chat.identity import load_identity, show_fingerprint
+from chat.fingerprints import show_fingerprint
+from chat.identity import load_identity
 
 PATIENCE = 300.0  # seconds
 LOOK_SECONDS = 0.05

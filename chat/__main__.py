@@ -188,7 +188,7 @@ def _secure_terminal(reactor: AsyncioSelectorReactor, options: argparse.Namespac
 def _show_own_fingerprint() -> int:
     from chat.client.own import own_identity
     from chat.errors import ChatError
-    from chat.identity import show_fingerprint
+    from chat.fingerprints import show_fingerprint
 
     try:
         print(show_fingerprint(own_identity().fingerprint))

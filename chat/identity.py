@@ -7,7 +7,6 @@ seen half written; of two processes that make the same file at once, both end wi
 
 from __future__ import annotations
 
-import base64
 import datetime
 import errno
 import fcntl
@@ -20,7 +19,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import platformdirs
 from cryptography import x509
@@ -35,9 +33,9 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from chat.errors import ChatError
+from chat.fingerprints import read_fingerprint, show_fingerprint
 from chat.wire.dtls_channel import fingerprint, make_context
 
-FINGERPRINT_BYTES: Final = 32
 IDENTITY_BYTES = 65_536  # ours take 800; somebody may have put a long certificate of their own there
 KNOWN_SERVERS_BYTES = 1 << 20  # some ten thousand servers: it is read whole, whenever a session begins
 
@@ -47,9 +45,6 @@ _HOLDER = "udpchat"  # the directories' name below the user's own
 _SINCE = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _UNTIL = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 
-_PREFIX = "SHA256:"
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{43}")
-_HEX = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){31}")
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s.*?-----END \1-----", re.DOTALL)
 _PLACE = re.compile(r"(?:\[[^\s\[\]]+\]|[^\s#@:\[\]][^\s:\[\]]*):[1-9][0-9]{0,4}")
 
@@ -102,28 +97,15 @@ def load_identity(path: Path, name: str) -> Identity:
     return identity
 
 
-def show_fingerprint(fingerprint: bytes) -> str:
-    """Give a fingerprint of 32 bytes as people see it, and as ssh writes it: `SHA256:` and 43 characters.
-
-    Raises `ValueError` if it is not 32 bytes long.
-    """
-    if len(fingerprint) != FINGERPRINT_BYTES:
-        raise ValueError(f"a fingerprint of {len(fingerprint)} bytes: {FINGERPRINT_BYTES}")
-    return _PREFIX + base64.b64encode(fingerprint).decode().rstrip("=")
-
-
 def parse_fingerprint(text: str) -> bytes:
     """Give the 32 bytes that a fingerprint means: `show_fingerprint`'s form, or 64 hex digits.
 
     The hex digits may have a colon between each two. Raises `IdentityError` that names both forms.
     """
     text = text.strip()
-    if _HEX.fullmatch(text):
-        return bytes.fromhex(text.replace(":", ""))
-    if text.startswith(_PREFIX) and _BASE64.fullmatch(text, len(_PREFIX)):
-        found = base64.b64decode(text[len(_PREFIX) :] + "=")
-        if show_fingerprint(found) == text:  # else its last character has bits that belong to no byte
-            return found
+    found = read_fingerprint(text)
+    if found is not None:
+        return found
     raise IdentityError(
         f"{_shorten(text)} is no fingerprint: write SHA256: and 43 characters, or 64 hexadecimal digits"
     )

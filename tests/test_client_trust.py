@@ -8,7 +8,8 @@ from twisted.logger import LogLevel, capturedLogs
 
 from chat.client.happenings import Abandoned, FirstContact, Link
 from chat.client.trust import ServerKeyChanged
-from chat.identity import IdentityError, show_fingerprint
+from chat.fingerprints import show_fingerprint
+from chat.identity import IdentityError
 from chat.wire.dtls_channel import fingerprint
 from chat.wire.dtls_records import APPLICATION, split
 from tests.client_network import Host, NetworkTestCase, Person

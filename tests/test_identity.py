@@ -26,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from chat.fingerprints import show_fingerprint
 from chat.identity import (
     IDENTITY_BYTES,
     Identity,
@@ -33,7 +34,6 @@ from chat.identity import (
     data_directory,
     load_identity,
     parse_fingerprint,
-    show_fingerprint,
     state_directory,
 )
 from chat.wire.dtls import DtlsListener

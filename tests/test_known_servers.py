@@ -8,7 +8,8 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.identity import KNOWN_SERVERS_BYTES, IdentityError, KnownServers, show_fingerprint
+from chat.fingerprints import show_fingerprint
+from chat.identity import KNOWN_SERVERS_BYTES, IdentityError, KnownServers
 from tests.identity_support import ANN, BEN, SHOWN_ANN, FolderTestCase, at_once, mode
 
 

@@ -22,7 +22,8 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.trial.unittest import TestCase
 
 from chat.client.protocol import ChatClient
-from chat.identity import KnownServers, load_identity, show_fingerprint
+from chat.fingerprints import show_fingerprint
+from chat.identity import KnownServers, load_identity
 from chat.wire.dtls_records import APPLICATION, HANDSHAKE, split
 from tests.chat_process import ChatProcess, is_event, numbers
 from tests.loopback_support import LoopbackTestCase

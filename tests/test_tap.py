@@ -13,7 +13,8 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat import __version__
-from chat.identity import load_identity, show_fingerprint
+from chat.fingerprints import show_fingerprint
+from chat.identity import load_identity
 from chat.server.logs import FORMATS, LEVELS
 from chat.server.settings import IDLE_SECONDS, Settings
 from chat.server.storage import STORE_FILE

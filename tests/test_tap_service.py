@@ -18,7 +18,8 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from chat.identity import load_identity, show_fingerprint
+from chat.fingerprints import show_fingerprint
+from chat.identity import load_identity
 from chat.server.storage import STORE_FILE
 from chat.server.tap import KEY_FILE, ChatService, makeService
 from tests.dtls_support import new_client

@@ -11,7 +11,7 @@ import re
 import msgspec
 
 from chat.client.happenings import FirstContact, Happening, LinkChanged
-from chat.identity import show_fingerprint
+from chat.fingerprints import show_fingerprint
 from chat.messages import Change, Entry, Joined, Presence, Turnover, is_direct
 from chat.notices import Notice, Redacted
 from chat.wire.events import Appeared, Happened, InRoom, OutOfRoom

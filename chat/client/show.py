@@ -13,7 +13,7 @@ import msgspec
 
 from chat.client.happenings import FirstContact, Happening, Link, LinkChanged
 from chat.fields import MOTD_BYTES
-from chat.identity import show_fingerprint
+from chat.fingerprints import show_fingerprint
 from chat.messages import (
     Change,
     Done,

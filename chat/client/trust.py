@@ -7,7 +7,8 @@ from twisted.logger import Logger
 from chat.client.address import Place
 from chat.client.own import own_identity, own_servers
 from chat.errors import ChatError
-from chat.identity import Identity, IdentityError, KnownServers, show_fingerprint
+from chat.fingerprints import show_fingerprint
+from chat.identity import Identity, IdentityError, KnownServers
 
 
 class ServerKeyChanged(ChatError):

@@ -31,8 +31,9 @@ from twisted.python.util import runAsEffectiveUser
 from chat import __version__
 from chat.errors import StoreError
 from chat.fields import TEXT_BYTES
+from chat.fingerprints import show_fingerprint
 from chat.hub.hub import MAX_MEMBERS, Hub
-from chat.identity import Identity, IdentityError, load_identity, show_fingerprint, state_directory
+from chat.identity import Identity, IdentityError, load_identity, state_directory
 from chat.safety import clean_text
 from chat.server.logs import FORMATS, LEVELS, Observer, twistd_observer
 from chat.server.port import UdpPort
