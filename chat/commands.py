@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from chat import typed
 from chat.errors import RequestRejected
-from chat.local import Help, Local
+from chat.local import Help, Lag, Local
 from chat.messages import LOBBY, Bye, Motd, Request
 from chat.orders import Verb, Who
 from chat.typed import HISTORY, MAX_HISTORY, NO_TOPIC
@@ -62,7 +62,11 @@ COMMANDS = (
     Command(
         "msg", ("m",), "<nick> <text>", "say something to one person alone, who need not be here", typed.msg
     ),
+    Command("reply", ("r",), "<text>", "say something to who said something to you alone last", typed.reply),
+    Command("ignore", (), "[nick]", "leave out what somebody says, or tell who is left out", typed.ignore),
+    Command("unignore", (), "<nick>", "leave out no longer what somebody says", typed.unignore),
     Command("join", ("j",), "<room>", "go into a room, and speak there from now on", typed.join),
+    Command("switch", ("s",), "<room>", "speak in another of the rooms that you are in", typed.switch),
     Command("part", ("leave",), "[room]", "leave this room, or another", typed.part),
     Command("names", ("who", "users"), "[after]", "who is here", typed.names),
     Command("list", ("rooms",), "[after]", "which rooms there are", typed.rooms),
@@ -93,6 +97,8 @@ COMMANDS = (
     Command(
         "uptime", (), "", "how long the server has been up, and how many are here", typed.order(Verb.UPTIME)
     ),
+    Command("ping", (), "", "pong, says the server", typed.order(Verb.PING)),
+    Command("lag", (), "", "how long the way to the server is, and what is lost on it", lambda *_: Lag()),
     Command("version", (), "", "what the server is", typed.order(Verb.VERSION)),
     Command("quit", ("exit", "bye"), "", "leave (the word exit does the same)", lambda *_: Bye("exit")),
 )

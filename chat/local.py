@@ -11,4 +11,32 @@ class Help(NamedTuple):
     topic: str
 
 
-Local = Help
+class SayBack(NamedTuple):
+    """Say `text` to who said something to us alone last."""
+
+    text: str
+
+
+class Switch(NamedTuple):
+    """Speak in `room`, one of those that we are in."""
+
+    room: str
+
+
+class Ignore(NamedTuple):
+    """Leave out what `nick` says from now on; "": who is left out?"""
+
+    nick: str
+
+
+class Unignore(NamedTuple):
+    """Leave out no longer what `nick` says."""
+
+    nick: str
+
+
+class Lag(NamedTuple):
+    """How long is the way to the server, and what is lost on it?"""
+
+
+Local = Help | SayBack | Switch | Ignore | Unignore | Lag

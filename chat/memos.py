@@ -49,7 +49,7 @@ class Lodging(msgspec.Struct, frozen=True, array_like=True):
 
     `host` and `numbers` (port; for IPv6 also flow info and scope) are what recvfrom gives, `spoken_to` is the
     address of ours that it speaks to, as the port gives it; `asked` is the nick as it was typed, `room` the
-    one that it speaks in, `heard` seconds since 1970.
+    one that it speaks in, `heard` seconds since 1970, `ignored` whom it does not hear.
     """
 
     host: str
@@ -59,6 +59,7 @@ class Lodging(msgspec.Struct, frozen=True, array_like=True):
     asked: str
     room: str
     heard: int
+    ignored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what is no address."""

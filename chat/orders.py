@@ -20,6 +20,7 @@ class Verb(StrEnum):
 
     UPTIME = "uptime"
     VERSION = "version"
+    PING = "ping"
 
 
 class Who(Enum):
@@ -34,6 +35,7 @@ class Who(Enum):
 MAY = {
     Verb.UPTIME: Who.ANYBODY,
     Verb.VERSION: Who.ANYBODY,
+    Verb.PING: Who.ANYBODY,
 }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from chat.errors import RequestRejected
 from chat.fields import TOPIC_BYTES
+from chat.local import Ignore, Local, SayBack, Switch, Unignore
 from chat.messages import (
     DIRECT,
     LOBBY,
@@ -93,6 +94,21 @@ def msg(argument: str, _: str) -> Request:
     return Say(0, 0, DIRECT + nick, Kind.SAY, text)
 
 
+def reply(argument: str, _: str) -> Local:
+    """Say something to who said something to oneself alone last."""
+    return SayBack(given(argument, "/reply: what do you say? Like this: /reply hello"))
+
+
+def ignore(argument: str, _: str) -> Local:
+    """Leave somebody out, or ask who is."""
+    return Ignore(person(argument) if argument else "")
+
+
+def unignore(argument: str, _: str) -> Local:
+    """Leave somebody out no longer."""
+    return Unignore(person(given(argument, "/unignore: whom? Like this: /unignore bob")))
+
+
 def release(argument: str, _: str) -> Request:
     """Let a nick be nobody's."""
     return Release(0, person(argument) if argument else "")
@@ -121,6 +137,11 @@ def me(argument: str, room: str) -> Request:
 def join(argument: str, _: str) -> Request:
     """Go into a room."""
     return Join(0, named(given(argument, "/join: which room? Like this: /join dev")))
+
+
+def switch(argument: str, _: str) -> Local:
+    """Speak in another room."""
+    return Switch(named(given(argument, "/switch: to which room? Like this: /switch dev")))
 
 
 def part(argument: str, room: str) -> Request:

@@ -19,6 +19,7 @@ from chat.client.visit import Destination
 from chat.errors import RequestRejected
 from chat.messages import LOBBY, Entry, Joined, Kind, Reply, Request, Welcome
 from chat.wire.events import InRoom, OutOfRoom
+from chat.wire.pulse import Health
 
 PLACE = Place("chat.example", 6789)
 WELCOME = Welcome("udpchat 0", "bot", "")
@@ -90,6 +91,10 @@ class FakeClient:
         self.asked.append(request)
         self.asking.append(Deferred())
         return self.asking[-1]
+
+    def health(self) -> Health:
+        """Give how the way to a server could be."""
+        return Health(0.0234, 57, 3, 1.5)
 
     def history(self, room: str, count: int, age: int = 0) -> None:
         """Note it."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.client import show
 from chat.client.loop import EXIT_FAILED
 from chat.client.own import NICKS_BYTES, OwnedNicks
-from chat.client.visit import Answer, Stored, Visit
+from chat.client.visit import Answer, Stored, Visit, is_text
 from chat.errors import RequestRejected
 from chat.messages import Delivered, Done, Joined, Kind, Link, Release
 from chat.typed import HISTORY, MAX_HISTORY
@@ -62,6 +62,18 @@ class VisitTests(SynchronousTestCase):
         """What a line is for is known before it is asked; a bad one is for the room it was typed in."""
         targets = [self.visit.target(line) for line in ("hi", "/msg bob hi", "/names", "/msg")]
         self.assertEqual(targets, ["lobby", "@bob", "lobby", "lobby"])
+
+    def test_answering(self) -> None:
+        """/reply goes to who said something to us alone last; before that it is refused, and no text."""
+        self.assertEqual(self.visit.target("/reply hi"), "lobby")
+        refusal = self.failureResultOf(self.visit.ask("/reply hi", 1), RequestRejected)
+        self.assertEqual(refusal.value.code, "NO_SUCH_NICK")
+        for nick in ("ann", "eve"):
+            self.client.happened(Appeared(LOG, entry("hi", room=LOG, nick=nick)))
+        self.assertEqual(self.visit.target("/reply hi"), "@eve")
+        self.visit.ask("/reply hi", 2)
+        self.assertEqual((self.client.said, self.visit.pending[2].room), ([("hi", "@eve", Kind.SAY)], "@eve"))
+        self.assertTrue(is_text("/r hi"))
 
     def test_what_waited(self) -> None:
         """The first entry up to where the log stood when we came is known as such, once a visit."""
@@ -126,6 +138,14 @@ class PeopleTests(ScriptCase):
             self.printed,
             [show.remark(show.WAITING), "ann -> you: text 18", "ann -> you: text 20", "ann -> you: text 21"],
         )
+
+    def test_who_is_ignored(self) -> None:
+        """Nothing that one says is shown, what waited for us included; the others' is."""
+        self.script.receive(b"/ignore ann\n")
+        self.script.happened(InRoom(JOINED))
+        for shown in (entry("one", 18, room=LOG), entry("two", 19, room=LOG, nick="eve"), entry("three")):
+            self.script.happened(Appeared(shown.room, shown))
+        self.assertEqual(self.printed[1:], [show.remark(show.WAITING), "eve -> you: two"])
 
     def test_what_is_said(self) -> None:
         """It is shown when it is accepted; if it waits that is said, and when it has arrived."""

@@ -27,9 +27,11 @@ _ACTION = Entry("lobby", 1_783_000_000_003, 1, 1_741_871_236_001, Kind.ME, "bob"
 _LOG = "@qhu2tjlzbsxq34mkhg7ayofwve"
 _ALONE = Entry(_LOG, 1_783_000_000_051, 9, 1_741_871_300_000, Kind.SAY, "ann", True, "just for you")
 
+IGNORED = Appeared("lobby", _ACTION)
+
 # Every kind of line, in the order in which the document shows them.
 EXAMPLES = [
-    json_lines.happening_line(happening, SERVER, "bot")
+    json_lines.happening_line(happening, SERVER, "bot", is_ignored=happening is IGNORED)
     for happening in (
         LinkChanged(Link.CONNECTING, f"no answer from {SERVER}"),
         LinkChanged(Link.CONNECTED, ""),
@@ -38,6 +40,7 @@ EXAMPLES = [
         OutOfRoom("dev", "NOT_IN_ROOM", "you are not in dev"),
         Appeared("lobby", _ENTRY),
         Appeared("lobby", Earlier(_ACTION)),
+        IGNORED,
         Appeared("lobby", Lost(1_783_000_000_003, 1_783_000_000_009)),
         Appeared("lobby", NotKept(1_783_000_000_042)),
         Happened(Presence("lobby", "bob", False, Change.JOINED, 5)),

@@ -14,6 +14,7 @@ from chat.client.script import ANSWER_SECONDS
 from chat.client.visit import FIRST_SECONDS, QUIET_SECONDS, Answer, Typed, Visit
 from chat.errors import RequestRejected
 from chat.messages import (
+    Change,
     Done,
     Entry,
     Kind,
@@ -23,10 +24,11 @@ from chat.messages import (
     Names,
     NamesPage,
     Nick,
+    Presence,
     Release,
     Topic,
 )
-from chat.wire.events import Appeared, Offered, OutOfRoom
+from chat.wire.events import Appeared, Happened, Offered, OutOfRoom
 from chat.wire.lines import link_line, released_line
 from chat.wire.outbox import REMEMBERED
 from chat.wire.sequence import Earlier
@@ -83,6 +85,44 @@ class CommandTests(ScriptCase):
         self.store(11)
         self.assertEqual(self.client.moves, ["join lobby", "join dev", "part dev"])
         self.assertEqual(self.client.said, [("one", "dev", Kind.SAY), ("two", "lobby", Kind.SAY)])
+        self.assertEqual(self.code(), EXIT_OK)
+
+    def test_switch(self) -> None:
+        """After /switch what follows is said there; nobody is asked, and a room one is not in is refused."""
+        self.feed("/join dev", "/switch lobby", "one", "/switch ops", "two")
+        self.client.joined()
+        self.store(10, 11)
+        self.assertEqual(self.printed, ["you are in dev", "you are in lobby"])
+        self.assertEqual(self.client.said, [("one", "lobby", Kind.SAY), ("two", "lobby", Kind.SAY)])
+        self.assertEqual(
+            self.complaints, ["line 4 not accepted: /switch ops (you are not in ops: /join ops)"]
+        )
+        self.assertEqual(self.code(), EXIT_FAILED)
+
+    def test_lag(self) -> None:
+        """It says what the client has measured; nobody is asked."""
+        self.feed("/lag")
+        self.assertEqual(self.printed, ["round trip 23 ms, loss 5%, heard 2 s ago"])
+        self.assertEqual(self.code(), EXIT_OK)
+
+    def test_ignore(self) -> None:
+        """The answers name whom; history and what was said before leave them out, news of a nick follow."""
+        self.script.receive(b"/ignore eve\n/ignore\n/history 2\n")
+        renamed = Presence("lobby", "eve", verified=True, change=Change.RENAMED, new_nick="eva")
+        self.script.happened(Happened(renamed))
+        for seq, nick in ((9, "ann"), (8, "eva")):
+            self.script.happened(Appeared("lobby", Earlier(entry("hi", seq, nick=nick))))
+        self.feed("/history 1", "/unignore eva")
+        self.script.happened(Appeared("lobby", Earlier(entry("hi", 7, nick="eve"))))
+        self.assertEqual(
+            self.printed,
+            [
+                "what eve says is left out from now on: /unignore eve",
+                "you leave out: eve",
+                "ann: hi",
+                "eva is left out no longer",
+            ],
+        )
         self.assertEqual(self.code(), EXIT_OK)
 
     def test_order(self) -> None:

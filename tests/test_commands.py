@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.commands import COMMANDS, Asker, help_lines, parse_command, usage
 from chat.errors import RequestRejected
 from chat.fields import TOPIC_BYTES
-from chat.local import Help, Local
+from chat.local import Help, Ignore, Lag, Local, SayBack, Switch, Unignore
 from chat.messages import (
     LOBBY,
     Bye,
@@ -49,6 +49,15 @@ class CommandTests(SynchronousTestCase):
             "/me  waves  at you ": Say(0, 0, "dev", Kind.ME, "waves  at you"),
             "/msg bob  hi  there ": Say(0, 0, "@bob", Kind.SAY, "hi  there"),
             "/m bob hi": Say(0, 0, "@bob", Kind.SAY, "hi"),
+            "/reply  hi  there ": SayBack("hi  there"),
+            "/r hi": SayBack("hi"),
+            "/ignore": Ignore(""),
+            "/ignore @bob": Ignore("bob"),
+            "/unignore bob": Unignore("bob"),
+            "/switch #Dev": Switch("dev"),
+            "/s dev": Switch("dev"),
+            "/lag": Lag(),
+            "/ping": Order(0, "ping"),
             "/release": Release(0, ""),
             "/link": Link(0),
             "/join ops": Join(0, "ops"),
@@ -194,6 +203,9 @@ class CommandTests(SynchronousTestCase):
             ("/join", "/join dev"),
             ("/nick \u200b", "/nick bob"),
             ("/msg", "/msg bob hello"),
+            ("/reply", "/reply hello"),
+            ("/switch", "/switch dev"),
+            ("/unignore", "/unignore bob"),
             ("/msg ann", "/msg ann hello"),
             ("/msg ann \u200b", "/msg ann hello"),
         ):

@@ -89,17 +89,23 @@ class MemosTests(SynchronousTestCase):
     def test_bytes(self) -> None:
         """So do the memos themselves: these bytes are in files already."""
         seat = Seat("bob", None, is_plain=True, is_away=False, rooms=["lobby"])
-        lodging = Lodging("::1", (6789, 0, 2), b"\x01", b"\n", "Bob", "lobby", 7)
+        lodging = Lodging("::1", (6789, 0, 2), b"\x01", b"\n", "Bob", "lobby", 7, ("eve",))
         for memo, written in (
             (Owner("bob", b"key", 5), "93 a3626f62 c4036b6579 05"),
             (Device(b"key"), "91 c4036b6579"),
             (Reader(5), "91 05"),
             (seat, "95 a3626f62 c0 c3 c2 91a56c6f626279"),
-            (lodging, "97 a33a3a31 93cd1a850002 c40101 c4010a a3426f62 a56c6f626279 07"),
+            (lodging, "98 a33a3a31 93cd1a850002 c40101 c4010a a3426f62 a56c6f626279 07 91a3657665"),
         ):
             self.assertEqual(encode_memo(memo).hex(), written.replace(" ", ""))
         self.assertEqual(decode_memos({"seat:6162": encode_memo(seat)}).seats, {b"ab": seat})
         self.assertEqual(lodging.addr, ("::1", 6789, 0, 2))
+
+    def test_of_the_past(self) -> None:
+        """A field less is one that earlier releases did not write."""
+        written = bytes.fromhex("97 a33a3a31 93cd1a850002 c40101 c4010a a3426f62 a56c6f626279 07")
+        memos = decode_memos({"lodging:6162": written})
+        self.assertEqual(memos.lodgings[b"ab"].ignored, ())
 
     def test_of_the_future(self) -> None:
         """A field more is skipped, a kind that is not known is left alone."""

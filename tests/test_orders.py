@@ -36,6 +36,10 @@ class OrderTests(HubTests):
         """`version` names the program and its release."""
         self.assertEqual(told(self.ask(ANN, Order(2, "version"))), f"udpchat {__version__}")
 
+    def test_ping(self) -> None:
+        """`ping` has the answer that everybody expects."""
+        self.assertEqual(told(self.ask(ANN, Order(2, "ping"))), "pong")
+
     def test_an_unknown_verb_is_refused(self) -> None:
         """A newer client's verb costs that order only."""
         self.assertEqual(refusal(self.ask(ANN, Order(2, "fly"))), (2, "UNKNOWN_COMMAND", 0.0))

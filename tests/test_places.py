@@ -46,6 +46,14 @@ class PlacesTests(SynchronousTestCase):
         self.assertIsNone(self.places.move(Join(5, "ops")))
         self.assertEqual(self.places.current, "ops")
 
+    def test_switching(self) -> None:
+        """Any of the rooms can be the one that is spoken in, and no other."""
+        self.places.switch(LOBBY)
+        self.assertEqual(self.places.current, LOBBY)
+        self.assertEqual(self.places.move(Part(2, LOBBY)), 1)
+        refusal = self.assertRaises(RequestRejected, self.places.switch, LOBBY)
+        self.assertEqual((refusal.code, self.places.current), ("NOT_IN_ROOM", "dev"))
+
     def test_refusals(self) -> None:
         """What was refused is as it was; what was left meanwhile stays left."""
         for request in (Join(2, LOBBY), Part(2, "dev"), Join(2, "ops"), Part(2, "ops")):

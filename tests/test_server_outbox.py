@@ -7,7 +7,18 @@ from collections import Counter
 from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chat.messages import LOBBY, PROTOCOL_VERSION, Change, Done, Entry, Hello, Kind, Presence, Welcome
+from chat.messages import (
+    LOBBY,
+    PROTOCOL_VERSION,
+    Change,
+    Done,
+    Entry,
+    Hello,
+    Kind,
+    Presence,
+    Turnover,
+    Welcome,
+)
 from chat.server.book import Book
 from chat.server.outbox import Outbox
 from chat.server.peer import AnyPeer, PlainPeer, ProvenPeer
@@ -132,6 +143,43 @@ class OutboxTests(SynchronousTestCase):
             peer = self.book.members[reader]
             self.outbox.tell_text(self.book.crowd(alone.room, (reader,)), alone, peer)
             self.assertEqual(self.outbox.take(), ([line], [peer]))
+
+    def test_who_ignores_somebody(self) -> None:
+        """Who does is left out by what that one says, and nobody else; also once the nick is another."""
+        for number, member in enumerate(self.members[:2]):
+            peer = proven(("10.0.0.3", number), TextSession(member, 1.0, 0.0))
+            self.book.add(peer)
+            self.book.seat(member, peer)
+        for number in (0, 10, 11):
+            ignoring = self.book.members[self.members[number]]
+            assert isinstance(ignoring.session, TextSession)
+            ignoring.session.ignored.add("Ann")
+            self.book.note_form(ignoring)
+        renamed = Presence(LOBBY, "ann", verified=False, change=Change.RENAMED, new_nick="eve")
+        left = Turnover(LOBBY, 0, 1, 0, 9, 3)
+        for message, told in (
+            (HI, 9),
+            (structs.replace(HI, nick="bob"), 12),
+            (structs.replace(HI, nick="eve"), 12),
+            (renamed, 12),
+            (left, 12),
+            (structs.replace(HI, nick="eve"), 9),
+        ):
+            self.outbox.tell_text(self.book.crowd(LOBBY, self.members), message, None)
+            self.outbox.send_rooms(self.outbox.next_rooms() or 0.0)
+            self.assertEqual(len(self.outbox.take()[0]), told, message)
+
+    def test_who_is_ignored_costs_the_others_nothing(self) -> None:
+        """Those who ignore nobody share their line as before: only the one who does is asked."""
+        peer = self.book.members[self.members[10]]
+        assert isinstance(peer, PlainPeer)
+        peer.session.ignored.add("bob")
+        self.book.note_form(peer)
+        crowd = self.book.crowd(LOBBY, self.members)
+        self.assertEqual(
+            sorted((is_asked, len(alike)) for _, _, is_asked, alike in crowd.plain),
+            [(False, 4), (False, 5), (True, 1)],
+        )
 
     def test_presence_has_no_tail(self) -> None:
         """It is best effort: nobody repeats it."""

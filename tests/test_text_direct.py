@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from chat.fields import TEXT_BYTES
 from chat.messages import (
     LOBBY,
@@ -136,6 +138,28 @@ class ReadingTests(Conversation):
         self.hear(b"/history 90m")
         told = self.tell(direct("psst"), Fetched(2, LOBBY, 0, 0))
         self.assertEqual(told, [b"eve -> you: psst", b"-!- nothing has been said in lobby in that time"])
+
+    def test_answering(self) -> None:
+        """/reply goes to who said something to the peer alone last, however that came; else it is refused."""
+        self.enter(b"ann")
+        self.assertEqual(self.hear(b"/reply hi"), [])
+        self.assertIn(b"nobody has said anything to you alone", self.said()[0])
+        self.tell(direct("psst", "@"))
+        self.assertEqual(self.hear(b"/r hi"), [say(1, "hi", room="@eve")])
+        self.assertTrue(self.session.takes(structs.replace(direct("psst"), nick="Bob"), "bob"))
+        self.assertEqual(self.hear(b"/reply ho"), [Say(3, 2, "@Bob", Kind.SAY, "ho")])
+
+    def test_who_is_ignored(self) -> None:
+        """What one says to the peer alone is not shown, nor in /history; that is not "nothing"."""
+        self.enter(b"ann")
+        self.assertEqual(self.hear(b"/ignore Eve", b"/history"), [Fetch(2, LOBBY, None, None, 20)])
+        self.assertEqual(self.said(), [b"-!- what Eve says is left out from now on: /unignore Eve"])
+        said = structs.replace(direct("hi"), room=LOBBY)
+        self.assertEqual(self.tell(direct("psst"), said, Fetched(2, LOBBY, 0, 8)), [])
+        self.assertEqual(self.hear(b"/unignore eve\n"), [])
+        self.assertEqual(
+            self.tell(direct("psst")), [b"-!- eve is left out no longer\n", b"eve -> you: psst\n"]
+        )
 
     def test_what_has_waited(self) -> None:
         """It comes behind the joined line, the notice whose nick it is, and the message of the day."""

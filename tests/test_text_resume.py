@@ -20,7 +20,7 @@ class ResumeTests(Conversation):
         """Go on as Bob in some rooms, who speaks in one; give what is to be asked."""
         self.setUp()
         seat = Seat("Bob", None, is_plain=True, is_away=False, rooms=list(rooms))
-        lodging = Lodging("10.0.0.1", (4001,), b"", line_end, "BOB", room, 0)
+        lodging = Lodging("10.0.0.1", (4001,), b"", line_end, "BOB", room, 0, ("eve",))
         return self.session.resume(seat, lodging, HEARD, NUMBER)
 
     def test_a_member(self) -> None:
@@ -28,7 +28,7 @@ class ResumeTests(Conversation):
         self.assertEqual(self.resume("tea", LOBBY, line_end=b"\n"), [])
         session = self.session
         self.assertEqual((session.member, session.state, session.room), (CLIENT, State.MEMBER, LOBBY))
-        self.assertEqual((session.habits, session.heard), ((b"\n", "BOB", LOBBY), HEARD))
+        self.assertEqual((session.habits, session.heard), ((b"\n", "BOB", LOBBY, ("eve",)), HEARD))
         self.assertEqual((self.said(), session.next_timeout()), ([], HEARD + IDLE))
 
     def test_what_it_says(self) -> None:

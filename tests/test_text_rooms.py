@@ -69,6 +69,25 @@ class RoomTests(Conversation):
         self.assertEqual(told, [b"-!- you are in lobby", b"-!- the topic of lobby: lunch"])
         self.say_in("dev", LOBBY)
 
+    def test_switching(self) -> None:
+        """What follows is said in the room that is named; nobody is asked."""
+        self.hear(b"/join dev", b"/join ops")
+        self.tell(joined(2, "dev"), joined(3, "ops"))
+        self.assertEqual(self.hear(b"/switch #dev\nhi\n"), [Say(4, 1, "dev", Kind.SAY, "hi")])
+        self.assertEqual((self.said(), self.session.room), ([b"-!- you are in dev\n"], "dev"))
+
+    def test_switching_to_a_room_that_one_is_not_in(self) -> None:
+        """It is refused, and what follows was meant for nobody here."""
+        self.assertEqual(self.hear(b"/switch dev\nsecret\n"), [])
+        self.assertEqual(
+            self.said(),
+            [
+                b"-!- you are not in dev: /join dev\n",
+                b"-!- the rest was not said: it was meant for another room\n",
+            ],
+        )
+        self.assertEqual(self.session.room, LOBBY)
+
     def test_leaving(self) -> None:
         """The most recently joined of the others becomes current; leaving another changes nothing."""
         self.hear(b"/join dev", b"/join ops", b"/part dev")

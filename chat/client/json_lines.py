@@ -18,8 +18,11 @@ from chat.wire.events import Appeared, Happened, InRoom, OutOfRoom
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
 
-def happening_line(happening: Happening, server: str, nick: str) -> str:
-    """Give the line for `happening`; "" if there is none. `server` is `host:port`, `nick` our own."""
+def happening_line(happening: Happening, server: str, nick: str, *, is_ignored: bool = False) -> str:
+    """Give the line for `happening`; "" if there is none. `server` is `host:port`, `nick` our own.
+
+    `is_ignored`: people would not be shown it.
+    """
     match happening:
         case LinkChanged():
             return state_line(happening, server, nick)
@@ -30,7 +33,7 @@ def happening_line(happening: Happening, server: str, nick: str) -> str:
         case OutOfRoom():
             return left_line(happening)
         case Appeared(room, shown):
-            return shown_line(room, shown)
+            return shown_line(room, shown, is_ignored=is_ignored)
         case Happened(presence):
             return presence_line(presence)
         case Turnover():
@@ -66,11 +69,11 @@ def left_line(left: OutOfRoom) -> str:
     return _line("left", room=left.room, code=left.code, text=left.text)
 
 
-def shown_line(room: str, shown: Shown) -> str:
+def shown_line(room: str, shown: Shown, *, is_ignored: bool = False) -> str:
     """Tell what comes next in a room: an entry, or that entries are missing here."""
     match shown:
         case Entry():
-            return entry_line(shown)
+            return entry_line(shown, is_ignored=is_ignored)
         case Earlier(entry):
             return entry_line(entry, is_earlier=True)
         case Lost(after, upto):
@@ -79,9 +82,10 @@ def shown_line(room: str, shown: Shown) -> str:
             return _line("gap", room=room, kind="not kept", after=None, upto=upto)
 
 
-def entry_line(entry: Entry, *, is_earlier: bool = False) -> str:
+def entry_line(entry: Entry, *, is_earlier: bool = False, is_ignored: bool = False) -> str:
     """Tell an entry. `is_earlier`: it goes above all that was told of the room before."""
     earlier = {"earlier": True} if is_earlier else {}
+    ignored = {"ignored": True} if is_ignored else {}
     return _line(
         "entry",
         room=entry.room,
@@ -93,6 +97,7 @@ def entry_line(entry: Entry, *, is_earlier: bool = False) -> str:
         verified=entry.verified,
         text=entry.text,
         **earlier,
+        **ignored,
         **_direct(entry.room),
     )
 

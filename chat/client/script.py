@@ -42,7 +42,8 @@ class PeoplesLines:
 
     def happened(self, happening: Happening) -> None:
         """Print what is said, and who comes and goes."""
-        if self._is_following and not isinstance(happening, FirstContact):
+        is_told = not isinstance(happening, FirstContact) and not self._visit.hides(happening)
+        if self._is_following and is_told:
             if self._visit.is_first_unread(happening):
                 self._write(show.remark(show.WAITING))
             line = show.happening_line(happening, self._visit.room)
@@ -81,7 +82,10 @@ class JsonLines:
 
     def happened(self, happening: Happening) -> None:
         """Print what happens, if programs are told of such a thing."""
-        line = json_lines.happening_line(happening, self._server, self._visit.client.nick)
+        is_ignored = self._visit.hides(happening)
+        line = json_lines.happening_line(
+            happening, self._server, self._visit.client.nick, is_ignored=is_ignored
+        )
         if line:
             self._write(line)
 

@@ -52,6 +52,7 @@ from chat.wire.lines import (
     told_alone_line,
     topic_line,
 )
+from chat.wire.pulse import Health
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
 _M = TypeVar("_M", Entry, Presence)
@@ -243,6 +244,15 @@ def joined_lines(joined: Joined) -> list[str]:
 def parted_lines(room: str, current: str) -> list[str]:
     """Give the answer to somebody who has left `room` and speaks in `current` now ("": in none)."""
     return [f"you have left {room}: you are in {current or 'no room'}"]
+
+
+def lag_lines(health: Health) -> list[str]:
+    """Say how long the way to the server is, and what is lost on it."""
+    if health.round_trip is None:
+        return ["nobody has measured the way to the server yet"]
+    loss = health.repeated / max(health.asked + health.repeated, 1)
+    heard = "" if health.heard is None else f", heard {health.heard:.0f} s ago"
+    return [f"round trip {health.round_trip * 1000:.0f} ms, loss {loss:.0%}{heard}"]
 
 
 def earlier_lines(fetch: Fetch, entries: list[Entry]) -> list[str]:

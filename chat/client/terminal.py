@@ -126,11 +126,16 @@ class Terminal:
                 _, line = self._visit.taken_back(happening)
                 print(show.taken_back_line(happening.room, line))
             case _:
-                if self._visit.is_first_unread(happening):
-                    print(show.remark(show.WAITING))
-                line = show.happening_line(happening, self._visit.room)
-                if line:
-                    print(line)
+                self._show(happening)
+
+    def _show(self, happening: Happening) -> None:
+        if self._visit.hides(happening):
+            return
+        if self._visit.is_first_unread(happening):
+            print(show.remark(show.WAITING))
+        line = show.happening_line(happening, self._visit.room)
+        if line:
+            print(line)
 
     # --- inside: the way through a visit
 

@@ -15,10 +15,17 @@ from twisted.python.failure import Failure
 from chat.client.address import Place
 from chat.client.happenings import Abandoned, Happening, Link
 from chat.client.protocol import ChatClient
-from chat.client.show import answer_lines, before_lines, earlier_lines, joined_lines, parted_lines
-from chat.commands import Asker, help_lines, is_for, parse_command
+from chat.client.show import (
+    answer_lines,
+    before_lines,
+    earlier_lines,
+    joined_lines,
+    lag_lines,
+    parted_lines,
+)
+from chat.commands import Asker, is_for, parse_command
 from chat.errors import RequestRejected
-from chat.local import Help, Local
+from chat.local import Lag, Local, SayBack
 from chat.messages import (
     Delivered,
     Done,
@@ -35,7 +42,9 @@ from chat.messages import (
     is_direct,
 )
 from chat.typed import check_current
-from chat.wire.events import Appeared, InRoom, Offered, OutOfRoom, Said
+from chat.wire.affairs import Affairs
+from chat.wire.events import Appeared, Happened, InRoom, Offered, OutOfRoom, Said
+from chat.wire.ignored import Ignored
 from chat.wire.outbox import REMEMBERED
 from chat.wire.places import Places
 from chat.wire.sequence import Earlier
@@ -92,11 +101,12 @@ class Typed(NamedTuple):
 
 
 Outcome = Stored | Answer
+_TEXTS = ("me", "msg", "reply")  # the commands that say something
 
 
 def is_text(line: str) -> bool:
     """Say whether a line says something, in its room or to one person: two slashes say a text with one."""
-    return not line.startswith("/") or line.startswith("//") or is_for(line, "me") or is_for(line, "msg")
+    return not line.startswith("/") or line.startswith("//") or any(is_for(line, name) for name in _TEXTS)
 
 
 def parse_line(line: str, room: str) -> Request | Local:
@@ -119,6 +129,7 @@ class Visit:
         self._clock = clock
         self._history = history
         self._places = Places()
+        self._affairs = Affairs(self._places, Asker(has_key=True, is_client=True))
         self._moves: dict[str, Deferred[None]] = {}  # the last Join or Part of a room, while it has no answer
         self._recalls: dict[str, _Recall] = {}
         self._floors: dict[str, int] = {}  # the newest positions that rooms do not keep any more
@@ -133,6 +144,11 @@ class Visit:
         """Name the room in which what is typed now is said; "": there is none."""
         return self._places.current
 
+    @property
+    def ignored(self) -> Ignored:
+        """Say whom somebody does not hear."""
+        return self._affairs.ignored
+
     def begin(self, client: ChatClient, room: str) -> Deferred[Answer]:
         """Go into the first room; fails with `RequestRejected`."""
         self.client = client
@@ -145,7 +161,7 @@ class Visit:
         """
         room = self.room
         try:
-            asked = parse_line(line, room)
+            asked = self._parse(line)
         except RequestRejected:
             return fail()
         is_text = isinstance(asked, Say)
@@ -166,6 +182,10 @@ class Visit:
                 self._oldest[room] = entry.seq - entry.back
                 if room in self._recalls:
                     self._recalls[room].add(entry, is_last=not self._has_older(room))
+            case Appeared(_, Entry() as entry):
+                self._affairs.takes(entry)
+            case Happened(presence):
+                self.ignored.follow(presence)
             case OutOfRoom(room, code) if code and room not in self._moves:
                 self._places.move(Part(1, room))
             case _:
@@ -174,7 +194,7 @@ class Visit:
     def target(self, line: str) -> str:
         """Give what `line` is for, were it typed now: the current room, or "@" and a nick."""
         try:
-            asked = parse_line(line, self.room)
+            asked = self._parse(line)
         except RequestRejected:
             return self.room
         return asked.room if isinstance(asked, Say) else self.room
@@ -188,6 +208,14 @@ class Visit:
         """Give number and outcome of the line that its reader has now; None if it is long ago."""
         told = self._stored.pop(delivered.seq, None)
         return None if told is None else told[:2]
+
+    def hides(self, happening: Happening) -> bool:
+        """Say whether it is not to be shown: somebody has said it who is ignored."""
+        match happening:
+            case Appeared(_, Entry() as entry):
+                return self.ignored.hides(entry)
+            case _:
+                return False
 
     def is_first_unread(self, happening: Happening) -> bool:
         """Say whether this is the first of what was said to us alone before we came."""
@@ -205,6 +233,10 @@ class Visit:
 
     # --- inside
 
+    def _parse(self, line: str) -> Request | Local:
+        asked = parse_line(line, self.room)
+        return self._affairs.say_back(asked) if isinstance(asked, SayBack) else asked
+
     def _has_older(self, room: str) -> bool:
         """Say whether something that was not shown may be kept of a room, as far as we know."""
         return self._oldest[room] > self._floors[room]
@@ -220,10 +252,11 @@ class Visit:
         return outcome
 
     async def _do(self, asked: Request | Local) -> Outcome:
+        if isinstance(asked, Lag):
+            return Answer(lag_lines(self.client.health()))
+        if isinstance(asked, Local):
+            return Answer(self._affairs.do(asked, self.client.nick))
         match asked:
-            case Help():
-                asker = Asker(has_key=True, is_client=True)
-                return Answer(help_lines(asker, asked.topic))
             case Say():
                 seq = await self.client.say(asked.text, asked.room, asked.kind)
                 said = self._said  # which has just come: it is what was waited for
@@ -291,11 +324,14 @@ class Visit:
             return []
         self._known.add(room)
         fetch = Fetch(1, room, after=None, before=None, limit=self._history)
-        return before_lines(room, await self._older(fetch))
+        entries = await self._older(fetch)
+        return before_lines(room, [entry for entry in entries if not self.ignored.hides(entry)])
 
     async def _recall(self, fetch: Fetch) -> Answer:
         await self._in_turn(fetch.room, self.client.join)
-        return Answer(earlier_lines(fetch, await self._older(fetch)))
+        entries = await self._older(fetch)
+        shown = [entry for entry in entries if not self.ignored.hides(entry)]
+        return Answer(earlier_lines(fetch, shown) if shown or not entries else [])
 
     async def _older(self, fetch: Fetch) -> list[Entry]:
         """Give entries of a room that we are in, above those that were shown."""

@@ -24,6 +24,7 @@ class Orders:
         self._table: dict[str, Callable[[Member, Order], list[Effect]]] = {
             Verb.UPTIME: self._uptime,
             Verb.VERSION: self._version,
+            Verb.PING: self._ping,
         }
 
     def carry_out(self, member: Member, order: Order) -> list[Effect]:
@@ -40,6 +41,9 @@ class Orders:
 
     def _version(self, member: Member, order: Order) -> list[Effect]:
         return reply_to(member, Done(order.id, f"udpchat {__version__}"))
+
+    def _ping(self, member: Member, order: Order) -> list[Effect]:
+        return reply_to(member, Done(order.id, "pong"))
 
 
 def show_span(seconds: int) -> str:

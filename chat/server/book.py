@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TypeVar
 
+from chat.messages import is_direct
 from chat.server.peer import Addr, AnyPeer, PlainPeer, ProvenPeer
 from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
@@ -17,8 +18,9 @@ MAX_DORMANT = 10_000  # of them those that are out but may come back within a da
 
 
 _Text = TypeVar("_Text", PlainPeer, ProvenPeer)
-# How their lines end, whether the room's name stands before them, and who they are.
-Alike = tuple[bytes, bool, list[_Text]]
+# How their lines end, whether the room's name stands before them, whether each has to be asked if it wants to
+# be told (it ignores somebody, or the room is its own), and who they are.
+Alike = tuple[bytes, bool, bool, list[_Text]]
 
 
 class Crowd:
@@ -51,10 +53,11 @@ class Crowd:
 
 
 def _alike(room: str, peers: list[tuple[TextSession, _Text]]) -> list[Alike[_Text]]:
-    groups: dict[tuple[bytes, bool], list[_Text]] = {}
+    groups: dict[tuple[bytes, bool, bool], list[_Text]] = {}
     for session, peer in peers:
-        groups.setdefault((session.line_end, session.room != room), []).append(peer)
-    return [(line_end, is_marked, alike) for (line_end, is_marked), alike in groups.items()]
+        is_asked = bool(session.ignored) or is_direct(room)
+        groups.setdefault((session.line_end, session.room != room, is_asked), []).append(peer)
+    return [(end, is_marked, is_asked, alike) for (end, is_marked, is_asked), alike in groups.items()]
 
 
 class Book:
@@ -125,7 +128,7 @@ class Book:
         session = peer.session
         if not isinstance(session, TextSession):
             return
-        form = session.line_end, session.room
+        form = session.line_end, session.room, bool(session.ignored)
         if peer.form != form:
             peer.form = form
             if peer.seat is not None:  # else it is in no crowd

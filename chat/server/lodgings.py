@@ -34,7 +34,7 @@ class _Kept(NamedTuple):
     lodging: Lodging
     heard: float
 
-    def still_says(self, habits: tuple[bytes, bytes, str, str], heard: float) -> bool:
+    def still_says(self, habits: tuple[bytes, bytes, str, str, tuple[str, ...]], heard: float) -> bool:
         """Say whether it is what would be remembered now, of somebody heard not much later than `heard`."""
         lodging = self.lodging
         return self.heard > heard and habits == (
@@ -42,6 +42,7 @@ class _Kept(NamedTuple):
             lodging.line_end,
             lodging.asked,
             lodging.room,
+            lodging.ignored,
         )
 
 
@@ -65,14 +66,14 @@ class Lodgings:
         if session.state is not State.MEMBER:
             self.forget(session.member)
             return
-        line_end, asked, room = session.habits
+        line_end, asked, room, ignored = session.habits
         kept = self._kept.get(session.member)
-        habits = peer.spoken_to, line_end, asked, room
+        habits = peer.spoken_to, line_end, asked, room, ignored
         if kept is not None and kept.still_says(habits, session.heard - REFRESH * self._idle_timeout):
             return
         host, *numbers = peer.addr
         at = int(self._wall() - now + session.heard)
-        lodging = Lodging(host, tuple(numbers), peer.spoken_to, line_end, asked, room, at)
+        lodging = Lodging(host, tuple(numbers), peer.spoken_to, line_end, asked, room, at, ignored)
         self._keep(session.member, lodging, session.heard)
 
     def forget(self, member: bytes) -> None:

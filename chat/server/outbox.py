@@ -10,17 +10,22 @@ does not wait, and takes along what does.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 from chat.messages import Broadcast, Entry, is_direct
 from chat.notices import Redacted
+from chat.safety import nick_key
 from chat.server.book import Crowd
-from chat.server.peer import AnyPeer, Peer, ProvenPeer
+from chat.server.peer import AnyPeer, Peer, PlainPeer, ProvenPeer
 from chat.server.port import WRITES_A_TURN
 from chat.wire.frames import encode_frame
 from chat.wire.lines import mark, render
 from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import ServerSession
 from chat.wire.tails import Tails
+from chat.wire.text import TextSession
+
+_Text = TypeVar("_Text", PlainPeer, ProvenPeer)
 
 
 class Outbox:
@@ -59,15 +64,16 @@ class Outbox:
             return
         if is_direct(message.room):
             silent = None
-        for line_end, is_marked, peers in crowd.plain:
+        for line_end, is_marked, is_asked, peers in crowd.plain:
             told = peers if silent is None else [peer for peer in peers if peer is not silent]
+            told = _takers(told, message) if is_asked else told
             datagram = (mark(line, message.room) if is_marked else line) + line_end
             self._datagrams += [datagram] * len(told)
             self._peers += told
             self.queued += len(told)
-        for line_end, is_marked, proven in crowd.sealed:
+        for line_end, is_marked, is_asked, proven in crowd.sealed:
             plaintext = (mark(line, message.room) if is_marked else line) + line_end
-            for peer in proven:
+            for peer in _takers(proven, message) if is_asked else proven:
                 if peer is not silent:
                     peer.lines.append(plaintext)
                     self._told[peer] = None
@@ -140,3 +146,11 @@ class Outbox:
         self._datagrams, self._peers = [], []
         self.queued = 0
         return taken
+
+
+def _takers(peers: list[_Text], message: Broadcast) -> list[_Text]:
+    """Give those of `peers` who want to be told, when each of them has to be asked."""
+    key = nick_key(message.nick) if isinstance(message, Entry) else ""
+    return [
+        peer for peer in peers if isinstance(peer.session, TextSession) and peer.session.takes(message, key)
+    ]

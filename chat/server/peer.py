@@ -96,7 +96,7 @@ class Peer:
         self.source: list[ControlMessage] = []
         self.failing_since: float | None = None
         self.seat: bytes | None = None  # the member that is told here what it is told
-        self.form = b"", ""  # what a text peer's lines looked like when they were last looked at
+        self.form = b"", "", False  # what a text peer's lines looked like when they were last looked at
 
 
 class PlainPeer(Peer):

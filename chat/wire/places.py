@@ -51,6 +51,13 @@ class Places:
             self._rooms.append(request.room)
         return place
 
+    def switch(self, room: str) -> None:
+        """Speak in `room`, one of them. Raises `RequestRejected` if it is none."""
+        if room not in self._rooms:
+            raise RequestRejected("NOT_IN_ROOM", f"you are not in {room}: /join {room}")
+        self._rooms.remove(room)
+        self._rooms.append(room)
+
     def undo(self, request: Join | Part, place: int | None) -> None:
         """Learn that `request`, for which `move` gave `place`, was refused."""
         if request.room in self._rooms:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from chat.commands import Asker, help_lines, is_for, parse_command
+from chat.commands import Asker, is_for, parse_command
 from chat.errors import RemoteProtocolError, RequestRejected
 from chat.fields import MEMBER_ROOMS, TEXT_BYTES
-from chat.local import Help
+from chat.local import Local, SayBack
 from chat.memos import Lodging, Seat
 from chat.messages import (
     LOBBY,
     PLAIN_VERSION,
     Accepted,
+    Broadcast,
     Bye,
     Delivered,
     Done,
@@ -31,6 +32,7 @@ from chat.messages import (
     Nick,
     Part,
     Pong,
+    Presence,
     Rejected,
     Reply,
     Request,
@@ -41,7 +43,9 @@ from chat.messages import (
 from chat.notices import Notice, Out
 from chat.safety import clean_text, is_blank
 from chat.typed import check_current
+from chat.wire.affairs import Affairs
 from chat.wire.asking import Asking
+from chat.wire.ignored import Ignored
 from chat.wire.lines import (
     EXIT,
     NICK_TAKEN,
@@ -77,9 +81,9 @@ class TextSession:
         self._idle_timeout = idle_timeout
         self._asked = ""  # the nick as it was typed
         self._nick = ""  # and as it was given
-        self._asker = Asker()
         self._visit = Visit(idle_timeout, sealed_at)
         self._places = Places()
+        self._affairs = Affairs(self._places, Asker())
         self._asking = Asking()
         self._told = Told()
         self._is_misplaced = False  # a /join was refused: what follows it was not meant for this room
@@ -111,14 +115,19 @@ class TextSession:
         return self._places.entrance or self._places.current
 
     @property
+    def ignored(self) -> Ignored:
+        """Say whom the peer does not hear."""
+        return self._affairs.ignored
+
+    @property
     def heard(self) -> float:
         """Give the time at which a line of the peer came last."""
         return self._visit.heard
 
     @property
-    def habits(self) -> tuple[bytes, str, str]:
-        """Give the line end, the nick as it was typed and the room that it speaks in, as in a `Lodging`."""
-        return self.line_end, self._asked, self._places.current
+    def habits(self) -> tuple[bytes, str, str, tuple[str, ...]]:
+        """Give line end, nick as it was typed, room that it speaks in, and whom it ignores: see `Lodging`."""
+        return self.line_end, self._asked, self._places.current, self.ignored.nicks
 
     def resume(self, seat: Seat, lodging: Lodging, heard: float, number: int) -> list[Request]:
         """Go on, as a new session, where the one before a restart was; give what is to be asked again.
@@ -130,6 +139,7 @@ class TextSession:
         self._asking.go_on(number)
         self._visit.resume(heard)
         self._places.resume(seat.rooms, lodging.room)
+        self._affairs.ignored = Ignored(lodging.ignored)
         is_short = lodging.room not in ("", *seat.rooms) and len(seat.rooms) < MEMBER_ROOMS
         return [self._ask(Join(0, lodging.room))] if is_short else []
 
@@ -175,7 +185,7 @@ class TextSession:
         match message:
             case Welcome():
                 self._nick = message.nick
-                self._asker = Asker(has_key=bool(message.direct))
+                self._affairs.asker = Asker(has_key=bool(message.direct))
                 self._told.welcome(message)
                 self._visit.go("welcome", now)
             case Rejected():
@@ -189,7 +199,7 @@ class TextSession:
             case Done() | Fetched() | RoomsPage():
                 self._answered(message)
             case Entry():
-                self._told.entry(message, self.room)
+                self._told.entry(message, self.room, is_hidden=not self._affairs.takes(message))
             case Bye():
                 self._told.put(message.reason.encode())
             case Notice() | Out():
@@ -198,6 +208,21 @@ class TextSession:
                 pass  # who speaks plain text has no way to ping, and was told where its text is
             case _:
                 assert_never(message)
+
+    def takes(self, message: Broadcast, key: str) -> bool:
+        """Take note of what the peer's room, or it alone, is told; say whether the peer is told of it.
+
+        That is asked for those who ignore somebody, and for what is said to one alone; `key` is that of the
+        nick which it is about.
+        """
+        match message:
+            case Entry():
+                return self._affairs.takes(message, key)
+            case Presence():
+                self.ignored.follow(message)
+                return True
+            case _:
+                return True
 
     def datagrams_to_send(self, now: float) -> list[bytes]:  # noqa: ARG002  (one of the five verbs)
         """Give the datagrams that are due, and forget them. A newcomer gets its joined line before them."""
@@ -288,18 +313,20 @@ class TextSession:
             return self._command(line, now)
         except RequestRejected as refusal:
             self._complain(refusal.code, refusal.text, now)
-            self._is_misplaced = is_for(line, "join")
+            self._is_misplaced = is_for(line, "join") or is_for(line, "switch")
             return []
 
     def _command(self, line: str, now: float) -> list[Request]:
         asked = parse_command(line, self._places.current)
         if isinstance(asked, Bye):
             return self._exit(now)
+        if isinstance(asked, SayBack):
+            asked = self._affairs.say_back(asked)
         if isinstance(asked, Say):
             return [self._asking.say(asked.room, asked.kind, asked.text)]
         self._asking.take_turn(now)
-        if isinstance(asked, Help):
-            self._told.notices(help_lines(self._asker, asked.topic))
+        if isinstance(asked, Local):
+            self._told.notices(self._affairs.do(asked, self._nick))
             return []
         return [self._ask(asked)]
 

@@ -88,10 +88,15 @@ class Told:
         if joined.topic:
             self.notices([topic_line(joined.room, joined.topic)])
 
-    def entry(self, entry: Entry, current: str) -> None:
-        """Tell of an entry that was asked for, or was said to this peer alone; `current` is its room."""
+    def entry(self, entry: Entry, current: str, *, is_hidden: bool = False) -> None:
+        """Tell of an entry that was asked for, or was said to this peer alone; `current` is its room.
+
+        One that `is_hidden` only counts as told.
+        """
         if not is_direct(entry.room):  # which nobody asks for, so it would stay in there
             self._recalled.add(entry.room)
+        if is_hidden:
+            return
         line = render(entry)
         self.put(line if entry.room == current else mark(line, entry.room))
 
