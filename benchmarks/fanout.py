@@ -38,11 +38,13 @@ from typing import Any, NamedTuple
 from benchmarks import others
 from benchmarks.members import FramesMember, Member, SilentlyIn, Speaker, allow_files, bring_in, close
 from benchmarks.picture import bars
-from benchmarks.servers import BARE_DTLS, Server, bare_server, our_server
+from benchmarks.servers import BARE_DTLS, Server, bare_server, commit_seconds, our_server
 
 TEXT_BYTES = 70
 QUIET_SECONDS = 1.0  # in which nothing came: then nothing is on its way any more
 SLIPPED_SECONDS = 0.05  # that the load may be behind its rate at the end
+SHARES = (0.5, 0.99, 1)  # of latencies: the median, the 99th percentile, the most
+COMMITS = 50  # in each turn, to know the disk
 REPAIRS = 20  # pages that one member fetches at most
 OUR_MOST = 5_000  # members without an option
 
@@ -212,10 +214,10 @@ def run(server: Server, row: Row, load: Load) -> Result:
     used = server.cpu_seconds() - before
     memory = server.memory() / 2**20
     close(members)
-    delays = sorted(ears.delays)
+    delays = ears.delays
     if not delays:
         raise SystemExit(f"{row.name}: nothing was delivered")
-    latency = [delays[min(len(delays) - 1, int(part * len(delays)))] / 1e6 for part in (0.5, 0.99, 1)]
+    latency = [part(delays, share) / 1e6 for share in SHARES]
     lost = 1 - len(delays) / (load.texts * (load.members - (not row.echoes)))
     cost = used / len(delays) * 1e6
     return Result(cost, lost, (latency[0], latency[1], latency[2]), memory, slipped, repaired)
@@ -260,14 +262,21 @@ def ratio(mine: Sequence[Result], theirs: Sequence[Result]) -> list[float]:
     return [one.cost / other.cost for one, other in zip(mine, theirs, strict=False)]
 
 
-def show(load: Load, rows: Sequence[dict[str, Any]]) -> None:
-    """Print the table."""
+def part(figures: Sequence[float], share: float) -> float:
+    """Give the figure below which so large a share of them is."""
+    ordered = sorted(figures)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def show(load: Load, rows: Sequence[dict[str, Any]], disk: Sequence[float]) -> None:
+    """Print the table, and what one commit takes on this `disk`: ours shows nobody what is not stored."""
     print(f"\n{load.title}, medians")
     print(" " * 16, *(f"{column:>11}" for column in COLUMNS))
     for row in rows:
         figures = ("-" if row[column] is None else f"{row[column]:.2f}" for column in COLUMNS)
         print(f"{row['row']:16}", *(f"{figure:>11}" for figure in figures))
-    print(flush=True)
+    p50, p99, most = disk
+    print(f"one commit on this disk: p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {most:.2f} ms\n", flush=True)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -313,11 +322,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         loads += [] if asked.paced else [Load(members, asked.burst_texts, 0.0, asked.quiet)]
         for load in loads:
             results: dict[str, list[Result]] = defaultdict(list)
+            commits: list[float] = []
             for turn in range(asked.runs):
+                commits += commit_seconds(COMMITS)
                 for row in rows:
                     results[row.name].append(measure(row, load, turn))
-            tables.append({**load._asdict(), "title": load.title, "rows": table(results), "runs": results})
-            show(load, tables[-1]["rows"])
+            disk = [round(1000 * part(commits, share), 3) for share in SHARES]
+            table_of_load = {"title": load.title, "rows": table(results), "runs": results, "commit ms": disk}
+            tables.append({**load._asdict(), **table_of_load})
+            show(load, tables[-1]["rows"], disk)
             if asked.json:  # what was measured is kept if the next load is interrupted
                 asked.json.write_text(json.dumps(tables, indent=1))
     if asked.plot:

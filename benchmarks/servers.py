@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 START_SECONDS = 60.0
+APART_SECONDS = 0.02  # from one commit to the next: a disk that is kept busy answers otherwise
 ROOT = Path(__file__).parent.parent
 
 # All that a server must do to relay: nothing but the system calls. Its members are whoever sent something.
@@ -112,6 +114,25 @@ class Server:
             if line.startswith("RssAnon:"):
                 return int(line.split()[1]) * 1024
         raise SystemExit("this kernel does not say RssAnon")
+
+
+def commit_seconds(count: int) -> list[float]:
+    """Give how long this disk takes for each of so many commits as our server makes them: no text is sooner.
+
+    They are made beside where the servers of benchmarks have their stores, a moment apart.
+    """
+    taken: list[float] = []
+    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder, "it"))) as connection:
+        connection.isolation_level = None  # each statement is a commit
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE texts (seq INTEGER PRIMARY KEY, text TEXT)")
+        for _ in range(count):
+            begin = time.monotonic()
+            connection.execute("INSERT INTO texts (text) VALUES (?)", ("x" * 70,))
+            taken.append(time.monotonic() - begin)
+            time.sleep(APART_SECONDS)
+    return taken
 
 
 def cpu_seconds(pid: int) -> float:
