@@ -100,6 +100,19 @@ COMMANDS = (
     Command("ping", (), "", "pong, says the server", typed.order(Verb.PING)),
     Command("lag", (), "", "how long the way to the server is, and what is lost on it", lambda *_: Lag()),
     Command("version", (), "", "what the server is", typed.order(Verb.VERSION)),
+    Command(
+        "operator",
+        (),
+        "<code>",
+        "operate this server, by the code in its log: for the first one to do so",
+        typed.operator,
+        Who.KEY,
+    ),
+    Command("op", (), "<nick> server", "let somebody operate this server", typed.op, Who.OPERATOR),
+    Command(
+        "deop", (), "<nick> server", "let somebody operate this server no more", typed.deop, Who.OPERATOR
+    ),
+    Command("wall", (), "<text>", "say something to everybody who is here", typed.wall, Who.OPERATOR),
     Command("quit", ("exit", "bye"), "", "leave (the word exit does the same)", lambda *_: Bye("exit")),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}

@@ -73,7 +73,15 @@ class Lodging(msgspec.Struct, frozen=True, array_like=True):
         return (self.host, port, *more) if more else (self.host, port)  # type: ignore[return-value]
 
 
-Memo = Owner | Device | Reader | Seat | Lodging
+class Operator(msgspec.Struct, frozen=True, array_like=True):
+    """An operator of the server, by the account; `at` is when `by` appointed them, in seconds since 1970."""
+
+    nick: str
+    by: str
+    at: int
+
+
+Memo = Owner | Device | Reader | Seat | Lodging | Operator
 # By the names that stand in stores: they stay, whatever a class is called.
 _KINDS: dict[str, type[Memo]] = {
     "owner": Owner,
@@ -81,6 +89,7 @@ _KINDS: dict[str, type[Memo]] = {
     "reader": Reader,
     "seat": Seat,
     "lodging": Lodging,
+    "operator": Operator,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -93,6 +102,7 @@ class Memos(msgspec.Struct):
     readers: dict[str, Reader] = {}
     seats: dict[bytes, Seat] = {}
     lodgings: dict[bytes, Lodging] = {}
+    operators: dict[bytes, Operator] = {}
 
 
 def memo_key(kind: type[Memo], about: str | bytes) -> str:
@@ -124,6 +134,8 @@ def decode_memos(kept: Mapping[str, bytes]) -> Memos:
                     memos.seats[bytes.fromhex(about)] = memo
                 case Lodging():
                     memos.lodgings[bytes.fromhex(about)] = memo
+                case Operator():
+                    memos.operators[bytes.fromhex(about)] = memo
         except (ValueError, msgspec.DecodeError) as error:
             raise StoreError(f"the store holds something unreadable under {key!r}: {error}") from None
     return memos

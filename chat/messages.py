@@ -239,7 +239,8 @@ class Welcome(Message, frozen=True, tag=32):
     """You are in, as `nick`. `motd` holds the first 512 bytes of the message of the day.
 
     `direct` is the room in which you find what was said to you alone ("": you have none, for want of a key).
-    `is_owned` says that the nick belongs to you: nobody without a key of yours can have it.
+    `is_owned` says that the nick belongs to you: nobody without a key of yours can have it. `is_operator`: of
+    the server; when that changes during a session, this comes once more.
     """
 
     server: ReasonLine
@@ -248,6 +249,7 @@ class Welcome(Message, frozen=True, tag=32):
     limits: Limits = Limits()
     direct: Annotated[str, Meta(max_length=ROOM_BYTES)] = ""
     is_owned: bool = False
+    is_operator: bool = False
 
 
 class Accepted(Message, frozen=True, tag=33):

@@ -14,6 +14,8 @@ from msgspec import Meta
 from chat.fields import REASON_BYTES, TARGET_BYTES, VERB_BYTES, Message, Number, Positive
 from chat.safety import ROOM_BYTES
 
+SERVER = "server"  # beside a nick in /op and /deop: an operator of the server, not of the room
+
 
 class Verb(StrEnum):
     """What shall be done, or told."""
@@ -21,6 +23,10 @@ class Verb(StrEnum):
     UPTIME = "uptime"
     VERSION = "version"
     PING = "ping"
+    OPERATOR = "operator"
+    OP = "op"
+    DEOP = "deop"
+    WALL = "wall"
 
 
 class Who(Enum):
@@ -36,6 +42,10 @@ MAY = {
     Verb.UPTIME: Who.ANYBODY,
     Verb.VERSION: Who.ANYBODY,
     Verb.PING: Who.ANYBODY,
+    Verb.OPERATOR: Who.KEY,
+    Verb.OP: Who.OPERATOR,
+    Verb.DEOP: Who.OPERATOR,
+    Verb.WALL: Who.OPERATOR,
 }
 
 

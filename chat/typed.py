@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from chat.errors import RequestRejected
-from chat.fields import TOPIC_BYTES
+from chat.fields import CODE_BYTES, REASON_BYTES, TOPIC_BYTES
 from chat.local import Ignore, Local, SayBack, Switch, Unignore
 from chat.messages import (
     DIRECT,
@@ -28,7 +28,7 @@ from chat.messages import (
     Say,
     Topic,
 )
-from chat.orders import Order, Verb
+from chat.orders import SERVER, Order, Verb
 from chat.safety import NICK_BYTES, check_nick, check_room, is_blank
 
 HISTORY = 20  # entries that `/history` asks for: a screen of a terminal
@@ -78,12 +78,52 @@ def seconds(age: str) -> int | None:
     return None if found is None else int(found[1]) * _UNITS[found[2].lower()]
 
 
+def reason(text: str) -> str:
+    """Give words that an order may bear, or refuse more of them."""
+    size = len(text.encode())
+    if size > REASON_BYTES:
+        raise RequestRejected("TEXT_TOO_LONG", f"those words have {size} bytes: at most {REASON_BYTES} fit")
+    return text
+
+
 # --- commands
 
 
 def order(verb: Verb) -> Callable[[str, str], Order]:
     """Give how the order is made that needs nothing but its verb."""
     return lambda *_: Order(0, verb)
+
+
+def wall(text: str, _: str) -> Order:
+    """Say something to everybody who is here."""
+    given(text, "/wall: what do you say to everybody? Like this: /wall the server is down at 8")
+    return Order(0, Verb.WALL, text=reason(text))
+
+
+def operator(code: str, _: str) -> Order:
+    """Become the first operator."""
+    given(code, "/operator: which code? The server's log has one as long as nobody operates it")
+    if len(code) > CODE_BYTES:
+        raise RequestRejected("CODE_INVALID", "that is not the code that the server's log has")
+    return Order(0, Verb.OPERATOR, text=code)
+
+
+def op(argument: str, _: str) -> Order:
+    """Make somebody an operator of the server."""
+    return _appointing(Verb.OP, argument)
+
+
+def deop(argument: str, _: str) -> Order:
+    """Let somebody be no operator of the server any more."""
+    return _appointing(Verb.DEOP, argument)
+
+
+def _appointing(verb: Verb, argument: str) -> Order:
+    example = f"Like this: /{verb} bob {SERVER}"
+    name, _, what = given(argument, f"/{verb}: whom? {example}").partition(" ")
+    if what.strip().lower() != SERVER:
+        raise RequestRejected("ARGUMENT_INVALID", f"/{verb}: operator of what? {example}")
+    return Order(0, verb, target=person(name))
 
 
 def msg(argument: str, _: str) -> Request:

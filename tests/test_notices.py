@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from chat.messages import LOBBY, Done, Fetch, Fetched, Join, Part, Pong, Rejected, RoomHead, Say
+import msgspec
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chat.client.visit import Answer, Visit
+from chat.messages import LOBBY, Done, Fetch, Fetched, Join, Part, Pong, Rejected, RoomHead, Say, Welcome
 from chat.notices import REDACTED, Notice, Out, Redacted
-from chat.wire.events import Appeared, NotSaid, OutOfRoom
+from chat.wire.events import Appeared, Entered, NotSaid, OutOfRoom, Rights
 from chat.wire.sequence import Earlier
+from tests.client_support import FakeClient
 from tests.session_support import DEV, WELCOME, ClientSessionTests, entry, joined
 from tests.text_support import Conversation
 from tests.text_support import joined as text_joined
@@ -22,6 +28,13 @@ class NativeTests(ClientSessionTests):
         self.enter(LOBBY)
         words = [Notice("the server is down at 8"), Notice("ann invites you", DEV)]
         self.assertEqual(self.tell(*words), words)
+
+    def test_another_welcome(self) -> None:
+        """It says what we may do now, and moves nothing."""
+        self.enter(LOBBY)
+        welcome = msgspec.structs.replace(WELCOME, is_operator=True)
+        self.assertEqual(self.tell(welcome, WELCOME), [Rights(True), Rights(False)])
+        self.assertEqual(self.tell(entry(11)), [Appeared(LOBBY, entry(11))])
 
     def test_out_of_a_room(self) -> None:
         """Who was put out is told so once, and does not come in again when a Pong lists it no more."""
@@ -94,6 +107,25 @@ class NativeTests(ClientSessionTests):
         )
 
 
+class VisitTests(SynchronousTestCase):
+    """What a program shows of it."""
+
+    def test_help(self) -> None:
+        """What operators may is shown to operators, as far as the server has told."""
+        visit = Visit(Clock())
+        visit.begin(FakeClient(visit.happened).real, LOBBY)
+        for happening, expected in (
+            (Entered(WELCOME), False),
+            (Rights(True), True),
+            (Rights(False), False),
+            (Entered(msgspec.structs.replace(WELCOME, is_operator=True)), True),
+        ):
+            visit.happened(happening)
+            answer = self.successResultOf(visit.ask("/help", 1))
+            assert isinstance(answer, Answer), answer
+            self.assertEqual(any(line.startswith("/wall") for line in answer.lines), expected)
+
+
 class TextTests(Conversation):
     """A text session."""
 
@@ -104,6 +136,14 @@ class TextTests(Conversation):
         (join,) = self.hear(b"/join dev")
         assert isinstance(join, Join)
         self.tell(text_joined(join.id, DEV))
+
+    def test_another_welcome(self) -> None:
+        """Nobody sees it, but from then on /help shows what operators may."""
+        for is_operator in (True, False):
+            again = Welcome("udpchat", "bob", "be nice", is_operator=is_operator)
+            self.assertEqual(self.tell(again), [])
+            self.hear(b"/help")
+            self.assertEqual(any(line.startswith(b"-!- /wall") for line in self.said()), is_operator)
 
     def test_words(self) -> None:
         """A notice, with a mark if it is about another room."""

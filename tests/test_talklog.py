@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from chat.fingerprints import show_fingerprint
+from chat.hub.effects import Acted
 from chat.messages import Bye, Change, Entry, Kind, Presence
 from chat.server.settings import Settings
 from chat.server.talklog import TalkLog
@@ -39,6 +41,28 @@ class TalkLogTests(SynchronousTestCase):
     def fields(self, *names: str) -> list[tuple[Any, ...]]:
         """Give these fields of every event about the talk."""
         return [tuple(event.get(name) for name in names) for event in self.events if "event" in event]
+
+    def test_an_order(self) -> None:
+        """Who did what to whom and where, and why; words of theirs are fields, and never a format."""
+        talk = TalkLog(with_text=True)
+        talk.acted(Acted("ann", bytes(32), "kick", "dev", "{bob}", "{0} {addr!r}"))
+        talk.acted(Acted("ann", None, "reload", "", "", ""))
+        key = show_fingerprint(bytes(32))
+        self.assertEqual(
+            [formatEvent(event) for event in self.events],
+            [f"ann ({key}): /kick {{bob}} in dev: {{0}} {{addr!r}}", "ann (no key): /reload"],
+        )
+        self.assertEqual(
+            self.fields("event", "nick", "key", "verb", "target", "room", "reason")[0],
+            ("order", "ann", key, "kick", "{bob}", "dev", "{0} {addr!r}"),
+        )
+
+    def test_the_code(self) -> None:
+        """Where nobody operates the server, its log says how to."""
+        wire = Wire()
+        (said,) = [formatEvent(each) for each in self.events if "/operator" in formatEvent(each)]
+        self.assertRegex(said, "who types /operator [a-z2-7]{4}-[a-z2-7]{4}-[a-z2-7]{4} does$")
+        self.assertTrue(wire)
 
     def test_a_visit(self) -> None:
         """Who came from where, what was said where, who is called what, who left a room, and why the chat."""

@@ -49,6 +49,14 @@ class OptionsTests(SynchronousTestCase):
         options = parse("--plain=all", "--no-echo", "--no-log-text", "--idle-timeout=90")
         self.assertEqual(options.settings(), Settings("all", False, False, 90.0))
 
+    def test_operators(self) -> None:
+        """Whose keys have these fingerprints, any number of them; what is none is refused."""
+        shown = [show_fingerprint(bytes([number]) * 32) for number in (1, 2)]
+        options = parse("--operator", shown[0], f"--operator={shown[1]}")
+        self.assertEqual(options["operators"], (b"\1" * 32, b"\2" * 32))
+        self.assertEqual(parse()["operators"], ())
+        self.assertIn("--operator: 'ann' is not a fingerprint", self.refused("--operator", "ann"))
+
     def test_ports(self) -> None:
         """A port is a whole number from 0 to 65535, in plain digits; the error says so."""
         for good in ("0", "1", "6789", "65535"):

@@ -39,11 +39,12 @@ from chat.messages import (
     Request,
     Say,
     Topic,
+    Welcome,
     is_direct,
 )
 from chat.typed import check_current
 from chat.wire.affairs import Affairs
-from chat.wire.events import Appeared, Happened, InRoom, Offered, OutOfRoom, Said
+from chat.wire.events import Appeared, Entered, Happened, InRoom, Offered, OutOfRoom, Rights, Said
 from chat.wire.ignored import Ignored
 from chat.wire.outbox import REMEMBERED
 from chat.wire.places import Places
@@ -171,6 +172,8 @@ class Visit:
     def happened(self, happening: Happening) -> None:
         """Take note of what the client tells."""
         match happening:
+            case Entered(Welcome(is_operator=is_operator)) | Rights(is_operator):
+                self._affairs.asker = self._affairs.asker._replace(is_operator=is_operator)
             case Said():
                 self._said = happening
             case InRoom(joined):

@@ -54,4 +54,15 @@ class Drop(NamedTuple):
     reason: str
 
 
-Effect = Commit | Read | Send | Publish | Drop
+class Acted(NamedTuple):
+    """An operator has done something: for the log. `key` is that person's (None: has none), `text` why."""
+
+    nick: str
+    key: bytes | None
+    verb: str
+    room: str
+    target: str
+    text: str
+
+
+Effect = Commit | Read | Send | Publish | Drop | Acted

@@ -7,7 +7,7 @@ asks for a commit, `committed` (called with the store's facts, in the store's or
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from secrets import token_bytes
 from typing import assert_never
@@ -21,9 +21,12 @@ from chat.hub.house import House
 from chat.hub.looks import Looks
 from chat.hub.members import UNKNOWN, Member, Turn, is_of
 from chat.hub.notebook import Notebook
+from chat.hub.operators import Operators
 from chat.hub.orders import Orders
+from chat.hub.outside import Outside
 from chat.hub.owners import log_name, no_key
 from chat.hub.pages import beginning
+from chat.hub.policing import Policing
 from chat.hub.replies import draft_of, nobody_there, rejected, repeated, reply_to, store_failed
 from chat.hub.roll import Roll
 from chat.hub.silence import GONE_SECONDS
@@ -60,7 +63,8 @@ TOKEN_BYTES = 8  # of the count that makes a commit's token another than every e
 class Hub:
     """The chat. `motd` is shown to everybody who comes in, `random` gives bytes that nobody can guess.
 
-    Rooms with more than `crowd` members are told how many come and go, not who.
+    Rooms with more than `crowd` members are told how many come and go, not who. Whose keys have the
+    fingerprints `operators` may do everything.
 
     `now` is in seconds and never goes back; where it starts does not matter.
     """
@@ -71,6 +75,7 @@ class Hub:
         max_members: int = MAX_MEMBERS,
         random: Callable[[int], bytes] = token_bytes,
         crowd: int = CROWD,
+        operators: Collection[bytes] = (),
     ) -> None:
         self._motd = motd
         self._notebook = Notebook()
@@ -78,7 +83,9 @@ class Hub:
         self._house = House(crowd)
         self._direct = Direct(self._notebook, self._roll, self._house)
         self._looks = Looks(self._roll, self._house, self._direct, motd)
-        self._orders = Orders(self._roll)
+        self._operators = Operators(self._notebook, self._roll.owners, operators, random)
+        policing = Policing(self._roll, self._operators, self._welcome)
+        self._orders = Orders(self._roll, self._operators, policing)
         self._tokens = 0  # of what the store was asked
 
     # --- the verbs
@@ -94,6 +101,7 @@ class Hub:
         """
         self._roll.set_clock(now, at)
         self._roll.owners.recall(memos.owners, memos.devices)
+        self._operators.recall(memos.operators)
         self._direct.recall(
             memos.readers, {log.name: log.floor for log in self._house.all() if log.is_direct}
         )
@@ -102,6 +110,14 @@ class Hub:
                 self._seat(client, seat, now)
             except RequestRejected:  # rules have changed, or the owner's devices have
                 self._notebook.strike(client, Seat)
+
+    def look_outside(self, outside: Outside) -> None:
+        """Learn whom to ask for what is not known here."""
+        self._orders.outside = outside
+
+    def operator_code(self) -> str:
+        """Give a code with which somebody can become the first operator; "": there is one. After `recall`."""
+        return self._operators.offer()
 
     def memos_to_keep(self) -> dict[str, Memo | None]:
         """Give what is to be remembered and has changed since this was last asked, by its key."""
@@ -286,7 +302,15 @@ class Hub:
         motd = self._motd if member.is_plain else beginning(self._motd, MOTD_BYTES)
         is_owned = member.account is not None and self._roll.owners.owner(member.nick.key) == member.account
         server = f"udpchat {__version__}"
-        return Welcome(server, member.nick.shown, motd, direct=member.log, is_owned=is_owned)
+        is_operator = self._operators.is_operator(member)
+        return Welcome(
+            server,
+            member.nick.shown,
+            motd,
+            direct=member.log,
+            is_owned=is_owned,
+            is_operator=is_operator,
+        )
 
     def _leave(self, member: Member, reason: str) -> list[Effect]:
         self._roll.remove(member)

@@ -6,25 +6,37 @@ from collections.abc import Callable
 
 from chat import __version__
 from chat.errors import RequestRejected
-from chat.hub.effects import Effect
+from chat.fields import RESULT_BYTES
+from chat.hub.effects import Acted, Effect
 from chat.hub.members import Member
+from chat.hub.operators import Operators
+from chat.hub.outside import Outside
+from chat.hub.pages import beginning
+from chat.hub.policing import Policing
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
 from chat.messages import Done
-from chat.orders import Order, Verb
+from chat.orders import MAY, Order, Verb, Who
 
+_LOGGED = {Verb.OPERATOR} | {verb for verb, who in MAY.items() if who in (Who.OPERATOR, Who.ROOM_OPERATOR)}
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 class Orders:
     """Carries out orders of members on the roll: a table of what each verb does."""
 
-    def __init__(self, roll: Roll) -> None:
+    def __init__(self, roll: Roll, operators: Operators, policing: Policing) -> None:
+        self.outside = Outside()
         self._roll = roll
+        self._operators = operators
         self._table: dict[str, Callable[[Member, Order], list[Effect]]] = {
             Verb.UPTIME: self._uptime,
             Verb.VERSION: self._version,
             Verb.PING: self._ping,
+            Verb.OPERATOR: policing.operator,
+            Verb.OP: policing.op,
+            Verb.DEOP: policing.deop,
+            Verb.WALL: policing.wall,
         }
 
     def carry_out(self, member: Member, order: Order) -> list[Effect]:
@@ -32,12 +44,20 @@ class Orders:
         act = self._table.get(order.verb)
         if act is None:
             raise RequestRejected("UNKNOWN_COMMAND", f"this server knows no order {order.verb!r}")
-        return act(member, order)
+        self._operators.check(member, order)
+        nick = member.nick.shown
+        effects = act(member, order)
+        if order.verb in _LOGGED:
+            text = "" if order.verb == Verb.OPERATOR else order.text  # that is a code
+            effects.append(Acted(nick, member.key, order.verb, order.room, order.target, text))
+        return effects
 
     def _uptime(self, member: Member, order: Order) -> list[Effect]:
         seconds = int(self._roll.now - self._roll.began)
         text = f"up for {show_span(seconds)}, {len(self._roll.everybody())} here"
-        return reply_to(member, Done(order.id, text))
+        counters = self.outside.counters() if self._operators.is_operator(member) else {}
+        counted = "".join(f"\n{name}={counters[name]}" for name in sorted(counters))
+        return reply_to(member, Done(order.id, beginning(text + counted, RESULT_BYTES)))
 
     def _version(self, member: Member, order: Order) -> list[Effect]:
         return reply_to(member, Done(order.id, f"udpchat {__version__}"))

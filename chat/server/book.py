@@ -114,6 +114,16 @@ class Book:
             self._crowds.clear()
         return peer
 
+    def is_native(self, member: bytes) -> bool:
+        """Say whether a member speaks frames now."""
+        peer = self.members.get(member)
+        return peer is not None and isinstance(peer.session, ServerSession)
+
+    def host(self, member: bytes) -> str:
+        """Give the numeric address from which a member speaks now; "": from none."""
+        peer = self.members.get(member)
+        return "" if peer is None else peer.addr[0]
+
     def fall_dormant(self, peer: PlainPeer) -> PlainPeer | None:
         """Note that a peer is out and may come back; give the longest silent one if too many are."""
         self._dormant[peer] = None

@@ -22,14 +22,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chat.errors import StoreError
-from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
+from chat.hub.effects import Acted, Commit, Drop, Effect, Publish, Read, Send
 from chat.hub.hub import REPLACED, Hub
+from chat.hub.outside import Outside
 from chat.messages import Bye, Entry, Reply, Request
 from chat.server.alarm import Alarm
 from chat.server.book import MAX_PEERS, Book
 from chat.server.counters import Counters
 from chat.server.doors import Doors
 from chat.server.errands import Errands, Found
+from chat.server.goodbyes import goodbyes
 from chat.server.limits import AnswerLimit, FaultLog
 from chat.server.lodgings import Lodgings
 from chat.server.outbox import Outbox
@@ -40,15 +42,13 @@ from chat.server.settings import Settings
 from chat.server.talklog import TalkLog
 from chat.server.wheel import Wheel
 from chat.store.interface import Store
-from chat.wire.lines import EXIT, GOING_DOWN
-from chat.wire.server_session import ServerSession
+from chat.wire.lines import EXIT
 from chat.wire.text import TextSession
 from chat.wire.visit import State
 
 SLOT_SECONDS = 0.01  # how late a time-out may be: half of what sessions hold frames back for
 EXPIRE_SECONDS = 1.0  # between two looks at who has gone silent, which is a matter of minutes
 LAST_WORDS_SECONDS = 0.05  # for what sessions hold back when the server goes: more than 20 ms and a slot
-RETURNS_A_SECOND = 300.0  # of native members after a restart: a handshake takes 1.4 ms, so 42 % of a core
 BEGAN_ANEW = "began anew from the same address"
 
 
@@ -97,6 +97,7 @@ class ChatServer(DatagramProtocol):
         self._doors = Doors(settings.plain, settings.idle_timeout, listener, self._faults, random)
         self._answers = AnswerLimit()
         self._book = Book(settings.max_members)
+        hub.look_outside(Outside(self._book.host, self._counters.all))
         self._outbox = Outbox()
         self._wheel: Wheel[AnyPeer | Chore] = Wheel(SLOT_SECONDS)
         self._alarm = Alarm(clock, now, self._wake)
@@ -151,15 +152,10 @@ class ChatServer(DatagramProtocol):
         now = self._now()
         self._outbox.hurry()
         self._flush()
-        natives = 0
-        for member in self._hub.everybody():
-            goodbye = Bye(GOING_DOWN)
-            if self._is_native(self._book.members.get(member)):
-                goodbye = Bye(GOING_DOWN, reconnect_after=1 + natives / RETURNS_A_SECOND)
-                natives += 1
-            self._perform(Send(member, goodbye), now)
+        for goodbye in goodbyes(self._hub.everybody(), self._book):
+            self._perform(goodbye, now)
         self._flush()
-        held_back = any(map(self._is_native, self._book.members.values()))
+        held_back = any(map(self._book.is_native, self._book.members))
         waited = deferLater(self._clock, LAST_WORDS_SECONDS) if held_back else succeed(None)
         return waited.addCallback(self._end)
 
@@ -170,6 +166,7 @@ class ChatServer(DatagramProtocol):
         now = self._now()
         for peer, requests in self._lodgings.take_back(found, self._hub, self.transport, now):
             self._carry_out(peer, requests, now)
+        self._talk.unoperated(self._hub.operator_code())
         self.transport.release()
         self._flush()
 
@@ -281,10 +278,6 @@ class ChatServer(DatagramProtocol):
         if isinstance(peer, PlainPeer):
             self._lodgings.forget(peer.session.member)
 
-    @staticmethod
-    def _is_native(peer: AnyPeer | None) -> bool:
-        return peer is not None and isinstance(peer.session, ServerSession)
-
     # --- requests, effects and the store
 
     def _carry_out(self, peer: AnyPeer, requests: list[Request], now: float) -> None:
@@ -342,6 +335,8 @@ class ChatServer(DatagramProtocol):
                 self._errands.run(effect)
             case Drop():
                 self._drop(effect, now)
+            case Acted():
+                self._talk.acted(effect)
             case _:
                 assert_never(effect)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
-from chat.hub.effects import Drop
+from chat.fingerprints import show_fingerprint
+from chat.hub.effects import Acted, Drop
 from chat.messages import LOBBY, Broadcast, Change, Entry, Kind, Presence, Turnover, is_direct
 from chat.notices import Redacted
 from chat.server.peer import Peer, show_addr
@@ -51,6 +52,27 @@ class TalkLog:
             nick=drop.nick,
             reason=drop.reason,
         )
+
+    def acted(self, acted: Acted) -> None:
+        """Log what an operator has done: who by nick and key, what, to whom, why."""
+        self._log.info(
+            "{nick} ({key}): /{verb}{space}{target}{place}{why}",
+            event="order",
+            nick=acted.nick,
+            key="no key" if acted.key is None else show_fingerprint(acted.key),
+            verb=acted.verb,
+            target=acted.target,
+            space=" " if acted.target else "",
+            room=acted.room,
+            place=f" in {acted.room}" if acted.room else "",
+            reason=acted.text,
+            why=f": {acted.text}" if acted.text else "",
+        )
+
+    def unoperated(self, code: str) -> None:
+        """Log with which code somebody can become the first operator; "": there is one."""
+        if code:
+            self._log.info("nobody operates this server: who types /operator {code} does", code=code)
 
     def _said(self, entry: Entry) -> None:
         self._log.info(

@@ -31,7 +31,7 @@ from twisted.python.util import runAsEffectiveUser
 from chat import __version__
 from chat.errors import StoreError
 from chat.fields import TEXT_BYTES
-from chat.fingerprints import show_fingerprint
+from chat.fingerprints import read_fingerprint, show_fingerprint
 from chat.hub.hub import MAX_MEMBERS, Hub
 from chat.identity import Identity, IdentityError, load_identity, state_directory
 from chat.safety import clean_text
@@ -94,6 +94,18 @@ class Options(UsageOptions):
         """Print udpchat's version and exit."""
         print(f"udpchat {__version__}")
         raise SystemExit(0)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["operators"] = ()
+
+    def opt_operator(self, fingerprint: str) -> None:
+        """Whose key has this fingerprint (SHA256:...) operates the server; may be given several times."""
+        found = read_fingerprint(fingerprint)
+        if found is None:
+            allowed = "a fingerprint: SHA256: and 43 characters, which udpchat --show-fingerprint prints"
+            raise UsageError(f"--operator: {fingerprint!r} is not {allowed}")
+        self["operators"] += (found,)
 
     def postOptions(self) -> None:
         """Check every value; a wrong one is a usage error that says what is allowed."""
@@ -262,7 +274,7 @@ class ChatService(Service):
         options = self._options
         self._storage = self._open_storage(reactor)
         self._server = ChatServer(
-            Hub(options["motd"], options["max-members"]),
+            Hub(options["motd"], options["max-members"], operators=options["operators"]),
             self._storage.store,
             options.settings(),
             IReactorTime(reactor),

@@ -54,6 +54,7 @@ from chat.wire.events import (
     Offered,
     PathLost,
     Refused,
+    Rights,
     RosterChanged,
     Said,
 )
@@ -423,7 +424,7 @@ class ClientSession:
         is_first = self.state is not State.OPEN
         self._go("welcome")
         if not is_first:
-            return []
+            return [Rights(welcome.is_operator)]
         self._pulse.answered(now)
         if self._hellos == 1:
             self._round_trip.sample(now - self._hello_sent)

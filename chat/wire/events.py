@@ -15,6 +15,12 @@ class Entered(NamedTuple):
     welcome: Welcome
 
 
+class Rights(NamedTuple):
+    """The server says again who we are: whether we operate it now."""
+
+    is_operator: bool
+
+
 class Refused(NamedTuple):
     """The server has not let us in: `ClientSession.enter` with another nick tries again."""
 
@@ -102,6 +108,7 @@ class Ended(NamedTuple):
 
 Event = (
     Entered
+    | Rights
     | Refused
     | Appeared
     | Said

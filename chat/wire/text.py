@@ -184,10 +184,7 @@ class TextSession:
         """
         match message:
             case Welcome():
-                self._nick = message.nick
-                self._affairs.asker = Asker(has_key=bool(message.direct))
-                self._told.welcome(message)
-                self._visit.go("welcome", now)
+                self._welcome(message, now)
             case Rejected():
                 self._rejected(message, now)
             case Joined():
@@ -355,6 +352,13 @@ class TextSession:
             self._told.put(NICK_TAKEN.encode(), None if self._visit.is_sealed else b"")
         else:
             self._told.notices([refusal.text])
+
+    def _welcome(self, welcome: Welcome, now: float) -> None:
+        self._nick = welcome.nick
+        self._affairs.asker = Asker(has_key=bool(welcome.direct), is_operator=welcome.is_operator)
+        if self.state is not State.MEMBER:  # else only what it may has changed
+            self._told.welcome(welcome)
+            self._visit.go("welcome", now)
 
     def _rejected(self, refusal: Rejected, now: float) -> None:
         if not refusal.id:
