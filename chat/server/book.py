@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from chat.messages import is_direct
 from chat.server.peer import Addr, AnyPeer, PlainPeer, ProvenPeer
-from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
 
 MAX_PEERS = 20_000  # sessions of any state, about 1 KiB each without a channel
@@ -26,17 +25,17 @@ Alike = tuple[bytes, bool, bool, list[_Text]]
 class Crowd:
     """The peers behind `members` of one room, sorted by what each of them is sent.
 
-    Lines go to those in `plain` and in `sealed`, frames to the `sessions` of those in `native`.
+    Lines go to those in `plain` and in `sealed`, frames to those in `native`: `tells` queue one for each.
     """
 
-    __slots__ = ("members", "native", "plain", "sealed", "sessions")
+    __slots__ = ("members", "native", "plain", "sealed", "tells")
 
     def __init__(self, room: str, members: tuple[bytes, ...], peers: Mapping[bytes, AnyPeer]) -> None:
         plain: list[tuple[TextSession, PlainPeer]] = []
         sealed: list[tuple[TextSession, ProvenPeer]] = []
         self.members = members
         self.native: dict[ProvenPeer, None] = {}
-        self.sessions: list[ServerSession] = []
+        self.tells: list[Callable[[bytes], None]] = []
         for member in members:
             peer = peers.get(member)  # a member outlives its session: it may have none now
             if isinstance(peer, PlainPeer):
@@ -47,7 +46,7 @@ class Crowd:
                     sealed.append((session, peer))
                 elif session is not None:
                     self.native[peer] = None
-                    self.sessions.append(session)
+                    self.tells.append(session.tell)
         self.plain = _alike(room, plain)
         self.sealed = _alike(room, sealed)
 

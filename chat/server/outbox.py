@@ -86,8 +86,8 @@ class Outbox:
         if not crowd.native:
             return
         frame = encode_frame(message)
-        for session in crowd.sessions:
-            session.send_frame(frame, now)
+        for tell in crowd.tells:
+            tell(frame)
         self._told.update(crowd.native)
         self.queued += len(crowd.native)
         if isinstance(message, Entry):
@@ -105,7 +105,7 @@ class Outbox:
                 if not isinstance(peer, ProvenPeer) or not isinstance(peer.session, ServerSession):
                     continue
                 if not only_recent_fetchers or peer.session.has_fetched(now):
-                    peer.session.send_frame(frame, now)
+                    peer.session.tell(frame)
                     self._told[peer] = None
 
     def next_proven(self) -> ProvenPeer | None:

@@ -26,6 +26,10 @@ class Pacer:
         self.frames: list[bytes] = []
         self._ready_at = 0.0
 
+    def turn_away(self) -> None:
+        """Let nobody who holds on to `frames` add to them any more."""
+        self.frames = self.frames.copy()
+
     def is_ready(self, now: float) -> bool:
         """Say whether something may leave."""
         return now >= self._ready_at
@@ -41,7 +45,8 @@ class Pacer:
         if not self.frames:
             return ()
         self._ready_at = now + COALESCE_SECONDS
-        frames, self.frames = tuple(self.frames), []
+        frames = tuple(self.frames)
+        self.frames.clear()
         return _pack(frames)
 
     def not_before(self, when: float | None) -> float | None:

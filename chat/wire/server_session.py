@@ -8,6 +8,7 @@ answer to, and asks for what it has missed.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from enum import Enum, auto
 
 from chat.errors import RemoteProtocolError
@@ -74,6 +75,10 @@ NEXT = {
 }
 
 
+def _do_nothing(frame: bytes) -> None:
+    """Nobody is there who wants to be told."""
+
+
 def member_id(client: bytes, key: bytes | None) -> bytes:
     """Give the name that a native client has in the hub and in the store, 16 bytes.
 
@@ -135,15 +140,18 @@ class ServerSession:
             case Accepted() | Rejected() | Done() | Joined():
                 self._keep(message.id, frame)
             case Bye():
-                self._go("end")
+                self._end()
             case _:
                 pass  # asked again, it is answered afresh
         self._pacer.frames.append(frame)
 
-    def send_frame(self, frame: bytes, now: float) -> None:  # noqa: ARG002
-        """Queue what is told to many: encoded once, by whoever tells it."""
-        if self.state is State.OPEN:
-            self._pacer.frames.append(frame)
+    @property
+    def tell(self) -> Callable[[bytes], None]:
+        """Give what queues a frame that is told to many: the same while the session is open, else nothing.
+
+        The shortest way there is, for it is gone once for each text and member.
+        """
+        return self._pacer.frames.append if self.state is State.OPEN else _do_nothing
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Give the datagrams that are due, and forget them."""
@@ -162,7 +170,7 @@ class ServerSession:
     def handle_timeout(self, now: float) -> list[Request]:
         """End the session of a client that is silent. Its member stays: it may come back on another."""
         if now >= self._heard + SILENT_SECONDS:
-            self._go("end")
+            self._end()
         return []
 
     def has_fetched(self, now: float) -> bool:
@@ -181,7 +189,7 @@ class ServerSession:
             case Say() | Join() | Part() | Nick() | Release() | Link() | Order() | Topic(text=str()):
                 return self._is_new(request.id, now)
             case Bye():
-                self._go("end")
+                self._end()
                 return True
             case Fetch():
                 self._fetched = now
@@ -231,6 +239,10 @@ class ServerSession:
             return False
         self._tokens -= price
         return True
+
+    def _end(self) -> None:
+        self._go("end")
+        self._pacer.turn_away()
 
     def _go(self, event: str) -> None:
         self.state = NEXT[self.state, event]
