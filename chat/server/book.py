@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from chat.messages import is_direct
 from chat.server.peer import Addr, AnyPeer, PlainPeer, ProvenPeer
+from chat.wire.server_session import ServerSession
 from chat.wire.text import TextSession
 
 MAX_PEERS = 20_000  # sessions of any state, about 1 KiB each without a channel
