@@ -85,6 +85,13 @@ COMMANDS = (
         typed.history,
     ),
     Command(
+        "search",
+        (),
+        "[words]",
+        "what was said here with all these words, newest first; again without: what is older",
+        typed.search,
+    ),
+    Command(
         "release",
         (),
         "[nick]",

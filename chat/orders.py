@@ -27,6 +27,7 @@ class Verb(StrEnum):
     OP = "op"
     DEOP = "deop"
     WALL = "wall"
+    SEARCH = "search"
 
 
 class Who(Enum):
@@ -46,6 +47,7 @@ MAY = {
     Verb.OP: Who.OPERATOR,
     Verb.DEOP: Who.OPERATOR,
     Verb.WALL: Who.OPERATOR,
+    Verb.SEARCH: Who.ANYBODY,
 }
 
 

@@ -74,6 +74,17 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     entries: tuple[Entry, ...]
 
 
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """Entries that a search has found, the newest first.
+
+    Only those from position `before` on were looked at: older ones are to be searched from there (0: nothing
+    older is kept).
+    """
+
+    entries: tuple[Entry, ...]
+    before: int
+
+
 class RoomHeads(msgspec.Struct, frozen=True):
     """Where a room stands: the newest position that is not kept, the newest of all, and its topic."""
 

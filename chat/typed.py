@@ -149,6 +149,13 @@ def unignore(argument: str, _: str) -> Local:
     return Unignore(person(given(argument, "/unignore: whom? Like this: /unignore bob")))
 
 
+def search(words: str, room: str) -> Request:
+    """Search what was said in the room; without words: go on with the search before."""
+    if len(words.encode()) > REASON_BYTES:
+        raise RequestRejected("ARGUMENT_INVALID", f"/search: at most {REASON_BYTES} bytes of words")
+    return Order(0, Verb.SEARCH, check_current(room), text=words)
+
+
 def release(argument: str, _: str) -> Request:
     """Let a nick be nobody's."""
     return Release(0, person(argument) if argument else "")

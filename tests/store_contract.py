@@ -435,6 +435,7 @@ class StoreContract(_Case):
         self.successResultOf(self.store.close())
         self.failureResultOf(self.store.append(draft(1), 0), StoreError)
         self.failureResultOf(self.store.read(LOBBY, None, None, 1), StoreError)
+        self.failureResultOf(self.store.search(LOBBY, ("hi",), None, 1), StoreError)
         self.failureResultOf(self.store.heads(), StoreError)
         self.failureResultOf(self.store.subscribe(self.told.append, 0), StoreError)
         self.failureResultOf(self.store.remember({"a": b""}), StoreError)

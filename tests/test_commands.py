@@ -58,6 +58,8 @@ class CommandTests(SynchronousTestCase):
             "/s dev": Switch("dev"),
             "/lag": Lag(),
             "/ping": Order(0, "ping"),
+            "/search  Two  words ": Order(0, "search", "dev", text="Two  words"),
+            "/search": Order(0, "search", "dev"),
             "/release": Release(0, ""),
             "/link": Link(0),
             "/join ops": Join(0, "ops"),
@@ -177,6 +179,11 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("udpchat --link CODE HOST", refusal.text)
         self.assertNotIn("abcd", refusal.text)
 
+    def test_much_to_search_for(self) -> None:
+        """What does not fit an order is refused here: it would cost the datagram."""
+        self.assertIsInstance(parse_command("/search " + "é" * 150), Order)
+        self.assertEqual(self.refused("/search " + "é" * 150 + "x"), "ARGUMENT_INVALID")
+
     def test_pages_of_names(self) -> None:
         """What is longer than any nick is none to begin behind."""
         self.assertEqual(parse_command("/names " + "é" * 32), Names(0, LOBBY, "é" * 32))
@@ -184,7 +191,7 @@ class CommandTests(SynchronousTestCase):
 
     def test_in_no_room(self) -> None:
         """What is about the current room is refused where there is none, and says how to get one."""
-        for line in ("/me waves", "/part", "/names", "/topic", "/topic x", "/history"):
+        for line in ("/me waves", "/part", "/names", "/topic", "/topic x", "/history", "/search x"):
             self.assertEqual(self.refused(line, room=""), "NOT_IN_ROOM", line)
         for line in ("/join dev", "/part dev", "/list", "/nick rob", "/motd", "/help", "/quit", "/link"):
             parse_command(line, room="")

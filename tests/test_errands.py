@@ -7,10 +7,11 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
-from chat.hub.effects import Commit, Effect, Publish, Read, Send
+from chat.hub.effects import Commit, Effect, Publish, Read, Seek, Send
 from chat.hub.hub import Hub
 from chat.memos import Reader, Seat, memo_key
-from chat.messages import LOBBY, Accepted, Fetch, Fetched, Join, Kind, Rejected
+from chat.messages import LOBBY, Accepted, Done, Fetch, Fetched, Join, Kind, Rejected
+from chat.orders import Order
 from chat.server.errands import Errands
 from chat.server.limits import FaultLog
 from chat.store.memory import MemoryStore
@@ -64,6 +65,20 @@ class ErrandsTests(SynchronousTestCase):
         assert isinstance(accepted, Send)
         self.assertIsInstance(accepted.message, Accepted)
         self.assertIsNone(self.errands.next_effects())
+
+    def test_a_search(self) -> None:
+        """Is carried to the store and back, as often as it takes."""
+        self.begin(MemoryStore(lambda: START))
+        self.ask(ANN, 1)
+        self.hear()
+        for words, result in (("hi", "1970-01-01 00:16Z ~ann: hi"), ("ho", "nothing that is kept of lobby")):
+            (seek,) = self.hub.apply(ANN, Order(2, "search", LOBBY, text=words), START)
+            assert isinstance(seek, Seek)
+            self.errands.run(seek)
+            (answer,) = self.hear()
+            assert isinstance(answer, Send)
+            assert isinstance(answer.message, Done)
+            self.assertIn(result, str(answer.message.result))
 
     def test_a_late_answer(self) -> None:
         """Comes when it comes, and in the order of the store."""

@@ -8,6 +8,7 @@ from chat.fields import TEXT_BYTES
 from chat.messages import (
     LOBBY,
     Accepted,
+    Change,
     Delivered,
     Done,
     Entry,
@@ -15,9 +16,11 @@ from chat.messages import (
     Fetched,
     Kind,
     Link,
+    Presence,
     Rejected,
     Release,
     Say,
+    Turnover,
     Welcome,
 )
 from chat.wire.asking import COMMANDS_AT_ONCE, SAID_ALONE
@@ -160,6 +163,21 @@ class ReadingTests(Conversation):
         self.assertEqual(
             self.tell(direct("psst")), [b"-!- eve is left out no longer\n", b"eve -> you: psst\n"]
         )
+
+    def test_what_a_room_is_told(self) -> None:
+        """Who is ignored comes and goes as before, and is followed from one nick to another."""
+        self.enter(b"ann")
+        self.hear(b"/ignore eve")
+        said = structs.replace(direct("hi"), room=LOBBY)
+        renamed = Presence(LOBBY, "eve", verified=True, change=Change.RENAMED, new_nick="eva")
+        for message, key, is_told in (
+            (said, "eve", False),
+            (structs.replace(said, nick="eva"), "eva", True),
+            (renamed, "", True),
+            (Turnover(LOBBY, 1, 0, 0, 60, 9), "", True),
+            (structs.replace(said, nick="eva"), "eva", False),
+        ):
+            self.assertEqual(self.session.takes(message, key), is_told, message)
 
     def test_what_has_waited(self) -> None:
         """It comes behind the joined line, the notice whose nick it is, and the message of the day."""

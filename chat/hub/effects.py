@@ -27,6 +27,16 @@ class Read(NamedTuple):
     fetch: Fetch
 
 
+class Seek(NamedTuple):
+    """Search the store (see `Store.search`); `Hub.found` or `Hub.failed` takes what comes of it."""
+
+    token: int
+    room: str
+    words: tuple[str, ...]
+    before: int | None
+    limit: int
+
+
 class Send(NamedTuple):
     """Tell one member: a reply, or an entry that it has fetched."""
 
@@ -65,4 +75,4 @@ class Acted(NamedTuple):
     text: str
 
 
-Effect = Commit | Read | Send | Publish | Drop | Acted
+Effect = Commit | Read | Seek | Send | Publish | Drop | Acted

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from itertools import count
 from secrets import token_bytes
 from typing import assert_never
 
@@ -29,6 +30,7 @@ from chat.hub.pages import beginning
 from chat.hub.policing import Policing
 from chat.hub.replies import draft_of, nobody_there, rejected, repeated, reply_to, store_failed
 from chat.hub.roll import Roll
+from chat.hub.searches import Searches
 from chat.hub.silence import GONE_SECONDS
 from chat.memos import Memo, Memos, Seat
 from chat.messages import (
@@ -53,7 +55,7 @@ from chat.messages import (
 from chat.orders import Order
 from chat.safety import Nick as CheckedNick
 from chat.safety import check_nick
-from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, Stale
+from chat.stored import Appended, AppendResult, Draft, Fact, Found, Heads, Page, Repeat, Stale
 
 MAX_MEMBERS = 5_000  # a message to all of them is 5,000 datagrams: about 20 ms of one core
 REPLACED = "replaced by another session"  # what an older session or member of the same person is told
@@ -82,11 +84,13 @@ class Hub:
         self._roll = Roll(max_members, self._notebook, random)
         self._house = House(crowd)
         self._direct = Direct(self._notebook, self._roll, self._house)
-        self._looks = Looks(self._roll, self._house, self._direct, motd)
+        tokens = count(1)  # of what the store is asked to read
+        self._looks = Looks(self._roll, self._house, self._direct, motd, tokens)
+        searches = self._searches = Searches(self._roll, self._house, tokens)
         self._operators = Operators(self._notebook, self._roll.owners, operators, random)
         policing = Policing(self._roll, self._operators, self._welcome)
-        self._orders = Orders(self._roll, self._operators, policing)
-        self._tokens = 0  # of what the store was asked
+        self._orders = Orders(self._roll, self._operators, policing, searches)
+        self._tokens = 0  # of what the store was asked to keep
 
     # --- the verbs
 
@@ -205,13 +209,17 @@ class Hub:
         """Send what the store has read to who asked for it, if it is still in the room."""
         return self._looks.answered(token, page)
 
+    def found(self, token: int, found: Found) -> list[Effect]:
+        """Go on with a search of which the store has made one step, or answer it."""
+        return self._searches.found(token, found)
+
     def failed(self, token: bytes | int) -> list[Effect]:
         """Tell who asked that the store could not do it; nobody else has seen anything.
 
         A native client repeats a `Fetch` by itself, so it is told nothing.
         """
         if isinstance(token, int):
-            return self._looks.failed(token)
+            return (self._searches if token in self._searches else self._looks).failed(token)
         member = self._roll.get(token[:-TOKEN_BYTES])
         if member is None or member.in_flight is None or member.in_flight.token != token:
             return []

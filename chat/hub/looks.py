@@ -5,6 +5,7 @@ Who may read what is decided here, when it is asked, and again when the store ha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple, assert_never
 
 from chat.errors import RequestRejected
@@ -33,15 +34,18 @@ class _Reading(NamedTuple):
 
 
 class Looks:
-    """Answers questions of members on the roll about rooms of the house; `motd` is the message of the day."""
+    """Answers questions of members on the roll about rooms of the house; `motd` is the message of the day.
 
-    def __init__(self, roll: Roll, house: House, direct: Direct, motd: str) -> None:
+    `tokens` are not given out twice.
+    """
+
+    def __init__(self, roll: Roll, house: House, direct: Direct, motd: str, tokens: Iterator[int]) -> None:
         self._roll = roll
         self._house = house
         self._direct = direct
         self._motd = motd
         self._reads: dict[int, _Reading] = {}  # at most one a member and room; all are answered
-        self._tokens = 0
+        self._tokens = tokens
 
     # --- the store's answers
 
@@ -132,10 +136,10 @@ class Looks:
 
     def _read(self, member: Member, fetch: Fetch) -> list[Effect]:
         since = int((self._roll.at - fetch.age) * 1000) if fetch.age else 0
-        self._tokens += 1
-        self._reads[self._tokens] = _Reading(member.client, fetch, since)
-        member.reading[fetch.room] = self._tokens
-        return [Read(self._tokens, fetch)]
+        token = next(self._tokens)
+        self._reads[token] = _Reading(member.client, fetch, since)
+        member.reading[fetch.room] = token
+        return [Read(token, fetch)]
 
     def _pong(self, member: Member, ping: Ping) -> list[Effect]:
         effects: list[Effect] = []

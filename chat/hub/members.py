@@ -12,6 +12,7 @@ settled, so all below a settled one is settled too, and one number says it all. 
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -28,6 +29,14 @@ PARKED = 64  # texts of one member that came too early: far more than the 8 requ
 
 _Numbered = Say | Join | Part | Nick | Topic | Order
 Turn = _Numbered | Bye  # what changes something, and so takes its turn
+
+
+class Searched(NamedTuple):
+    """What a member has searched for last, and where to go on (None: at the newest; 0: there is nothing)."""
+
+    room: str
+    words: tuple[str, ...]
+    before: int | None = None
 
 
 class Member:
@@ -57,6 +66,8 @@ class Member:
         "nick",
         "reading",
         "rooms",
+        "searched",
+        "searching",
         "settled",
     )
 
@@ -72,6 +83,8 @@ class Member:
         self.is_away = False
         self.rooms: list[str] = []  # at most MEMBER_ROOMS, in the order they were joined
         self.reading: dict[str, int] = {}  # the token of the read that is out, by room
+        self.searched: Searched | None = None
+        self.searching = 0  # the token of the search that is out; 0: none is
         self.settled = 0
         self.last = 0 if is_plain else UNKNOWN  # a plain client id is as young as its member
         self.in_flight: Commit | None = None
@@ -186,6 +199,7 @@ class Member:
         """Forget who waits for answers: another session speaks for this member now. Takes a goodbye back."""
         self.asking = 0
         self.reading.clear()
+        self.searching = 0
         self._says = {n: replace(say, id=0) for n, say in self._says.items()}
         self._waiting = deque(
             replace(request, id=0) for request in self._waiting if not isinstance(request, Bye)

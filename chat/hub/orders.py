@@ -15,6 +15,7 @@ from chat.hub.pages import beginning
 from chat.hub.policing import Policing
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
+from chat.hub.searches import Searches
 from chat.messages import Done
 from chat.orders import MAY, Order, Verb, Who
 
@@ -25,7 +26,7 @@ _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 class Orders:
     """Carries out orders of members on the roll: a table of what each verb does."""
 
-    def __init__(self, roll: Roll, operators: Operators, policing: Policing) -> None:
+    def __init__(self, roll: Roll, operators: Operators, policing: Policing, searches: Searches) -> None:
         self.outside = Outside()
         self._roll = roll
         self._operators = operators
@@ -37,6 +38,7 @@ class Orders:
             Verb.OP: policing.op,
             Verb.DEOP: policing.deop,
             Verb.WALL: policing.wall,
+            Verb.SEARCH: searches.begin,
         }
 
     def carry_out(self, member: Member, order: Order) -> list[Effect]:

@@ -7,18 +7,19 @@ order of positions, whoever appended it. Every method returns a Deferred, in mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from chat.messages import DIRECT, is_direct
-from chat.stored import AppendResult, Draft, Fact, Heads, Page
+from chat.stored import AppendResult, Draft, Fact, Found, Heads, Page
 
 READ_LIMIT = 256  # entries in one answer: about a quarter of a megabyte at most
 KEPT_ROOMS = 60_000  # the hub makes 10,000 for everybody, and one for each owner of a nick
 EMPTY_ROOMS = 1_000  # of which nothing is kept: when there are more at a start, all of those are forgotten
 KEPT_RESULTS = 16  # of a client: more than the 8 requests that one may have in flight
+LOOKED_AT = 5_000  # entries in one step of a search: some 10 ms of the thread that reads
 RUN_BITS = 10  # positions in a millisecond before a run could meet the one that a restart begins
 RUN_STEP = 1 << 20  # between two runs that the clock does not keep apart: it stood still, or was set back
 
@@ -37,6 +38,12 @@ def said(draft: Draft) -> tuple[str, str, str]:
     return DIRECT if is_direct(draft.room) else draft.room, draft.kind, draft.text
 
 
+def holds(text: str, words: Iterable[str]) -> bool:
+    """Say whether all `words`, which are folded (`str.casefold`), are in `text`, capitals or not."""
+    folded = text.casefold()
+    return all(word in folded for word in words)
+
+
 class Store(Protocol):
     """The interface of a store."""
 
@@ -52,6 +59,12 @@ class Store(Protocol):
         """Give the entries between two positions, both exclusive, in ascending order.
 
         With `after` the oldest, at most `limit`; else the newest. A room in which nobody spoke is empty.
+        """
+
+    def search(self, room: str, words: Sequence[str], before: int | None, limit: int) -> Deferred[Found]:
+        """Give the newest entries below position `before` (None: of all) that hold all `words`.
+
+        Words are folded. At most `limit`, out of 5,000 that it looks at: `Found` says where to go on.
         """
 
     def heads(self) -> Deferred[Heads]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, fail, succeed
 
 from chat.errors import StoreError
 from chat.messages import Entry, Kind
-from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run, said
-from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, RoomHeads, Stale
+from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, LOOKED_AT, READ_LIMIT, begin_run, holds, said
+from chat.stored import Appended, AppendResult, Draft, Fact, Found, Heads, Page, Repeat, RoomHeads, Stale
 
 KEPT_ENTRIES = 512  # a room: what members who missed something ask for; about half a megabyte at most
 KEPT_IN_ALL = 100_000  # over all rooms: a tenth of a gigabyte, however many rooms there are
@@ -117,6 +117,24 @@ class MemoryStore:
                 found.append(fact.entry)
         found.reverse()
         return succeed(Page(kept.floor, kept.head, tuple(found[:limit])))
+
+    def search(self, room: str, words: Sequence[str], before: int | None, limit: int) -> Deferred[Found]:
+        """See `Store.search`."""
+        if self._closed:
+            return fail(StoreError("the store is closed"))
+        kept = self.contents.rooms.get(room)
+        found: list[Entry] = []
+        looked = 0
+        for fact in reversed(kept.facts if kept is not None else ()):
+            entry = fact.entry
+            if before is not None and entry.seq >= before:
+                continue
+            looked += 1
+            if holds(entry.text, words):
+                found.append(entry)
+            if len(found) == limit or looked == LOOKED_AT:
+                return succeed(Found(tuple(found), entry.seq))
+        return succeed(Found(tuple(found), 0))
 
     def heads(self) -> Deferred[Heads]:
         """See `Store.heads`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from chat.errors import StoreError
 from chat.store.tables import Tables
-from chat.stored import AppendResult, Draft, Fact, Heads, Page
+from chat.stored import AppendResult, Draft, Fact, Found, Heads, Page
 
 WAITING = 4_096  # drafts that are not under way yet: 4 MiB at most, two seconds of a slow disk
 BATCH = 256  # drafts in one commit: more saves the disk nothing
@@ -93,6 +93,12 @@ class SqliteStore:
         if self._closing is not None:
             return fail(StoreError("the store is closed"))
         return self._reader(self._view.read, room, after, before, limit, self._tables.base)
+
+    def search(self, room: str, words: Sequence[str], before: int | None, limit: int) -> Deferred[Found]:
+        """See `Store.search`."""
+        if self._closing is not None:
+            return fail(StoreError("the store is closed"))
+        return self._reader(self._view.search, room, tuple(words), before, limit)
 
     def heads(self) -> Deferred[Heads]:
         """See `Store.heads`."""

@@ -22,7 +22,8 @@ from chat.errors import StoreError
 from chat.messages import Entry, Kind
 from chat.store.interface import EMPTY_ROOMS, KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run, said
 from chat.store.schema import check_schema, transaction, upgrade
-from chat.stored import Appended, AppendResult, Draft, Fact, Heads, Page, Repeat, RoomHeads, Stale
+from chat.store.searching import search
+from chat.stored import Appended, AppendResult, Draft, Fact, Found, Heads, Page, Repeat, RoomHeads, Stale
 
 BUSY_SECONDS = 5.0  # to wait for another program that has the file locked (a backup, somebody's sqlite3)
 WAL_PAGES = 1_000  # of 4 KiB, after which SQLite copies them into the file: its own default
@@ -278,6 +279,12 @@ class Tables:
         if after is None:
             rows.reverse()
         return Page(floor, head, tuple(_entry(room, row) for row in rows))
+
+    def search(self, room: str, words: Sequence[str], before: int | None, limit: int) -> Found:
+        """Give what `Store.search` promises."""
+        with told_plainly(self._path), transaction(self._connection, "DEFERRED"):
+            rows, older = search(self._connection, room, words, before, limit)
+        return Found(tuple(_entry(room, row) for row in rows), older)
 
     def heads(self) -> Heads:
         """Give what `Store.heads` promises."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from chat.errors import StoreError
 from chat.store.interface import READ_LIMIT
 from chat.store.memory import Contents, MemoryStore
-from chat.stored import AppendResult, Draft, Fact, Heads, Page
+from chat.stored import AppendResult, Draft, Fact, Found, Heads, Page
 from tests.checker import Checker
 from tests.simulation.clock import MachineClock
 
@@ -137,6 +137,10 @@ class SlowStore:
         else:
             tell()
         return answer
+
+    def search(self, room: str, words: Sequence[str], before: int | None, limit: int) -> Deferred[Found]:
+        """See `Store.search`."""
+        return self._store.search(room, words, before, limit)
 
     def heads(self) -> Deferred[Heads]:
         """See `Store.heads`."""
