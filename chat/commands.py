@@ -119,6 +119,17 @@ COMMANDS = (
     Command(
         "deop", (), "<nick> server", "let somebody operate this server no more", typed.deop, Who.OPERATOR
     ),
+    Command("kick", (), "<nick> [reason]", "put somebody out of this room", typed.kick, Who.ROOM_OPERATOR),
+    Command(
+        "ban",
+        (),
+        "<nick, key or address> [time] [reason]",
+        "keep somebody out: for a day, or 90m, 2h, 3d, forever",
+        typed.ban,
+        Who.OPERATOR,
+    ),
+    Command("unban", (), "<nick, key or address>", "keep somebody out no more", typed.unban, Who.OPERATOR),
+    Command("banned", (), "[after]", "who is kept out, until when and why", typed.banned, Who.OPERATOR),
     Command("wall", (), "<text>", "say something to everybody who is here", typed.wall, Who.OPERATOR),
     Command("quit", ("exit", "bye"), "", "leave (the word exit does the same)", lambda *_: Bye("exit")),
 )

@@ -81,7 +81,22 @@ class Operator(msgspec.Struct, frozen=True, array_like=True):
     at: int
 
 
-Memo = Owner | Device | Reader | Seat | Lodging | Operator
+class Ban(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody is kept out, by what the ban is about: `nick:`, `key:` or `net:`, and more.
+
+    `shown` is that as people read it, `account` the person who is meant (None: whoever it is). Banned by `by`
+    at `at` until `until`, in seconds since 1970 (0: for ever).
+    """
+
+    shown: str
+    by: str
+    at: int
+    until: int
+    reason: str
+    account: bytes | None = None
+
+
+Memo = Owner | Device | Reader | Seat | Lodging | Operator | Ban
 # By the names that stand in stores: they stay, whatever a class is called.
 _KINDS: dict[str, type[Memo]] = {
     "owner": Owner,
@@ -90,6 +105,7 @@ _KINDS: dict[str, type[Memo]] = {
     "seat": Seat,
     "lodging": Lodging,
     "operator": Operator,
+    "ban": Ban,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -103,6 +119,20 @@ class Memos(msgspec.Struct):
     seats: dict[bytes, Seat] = {}
     lodgings: dict[bytes, Lodging] = {}
     operators: dict[bytes, Operator] = {}
+    bans: dict[str, Ban] = {}
+
+
+# Where the memos of each kind are, and of which kinds each is about a key, an account or a member.
+_PLACES = {
+    Owner: "owners",
+    Device: "devices",
+    Reader: "readers",
+    Seat: "seats",
+    Lodging: "lodgings",
+    Operator: "operators",
+    Ban: "bans",
+}
+_ABOUT_BYTES = (Device, Seat, Lodging, Operator)
 
 
 def memo_key(kind: type[Memo], about: str | bytes) -> str:
@@ -123,19 +153,8 @@ def decode_memos(kept: Mapping[str, bytes]) -> Memos:
             continue
         try:
             memo = msgspec.msgpack.decode(content, type=kind)
-            match memo:
-                case Owner():
-                    memos.owners[about] = memo
-                case Reader():
-                    memos.readers[about] = memo
-                case Device():
-                    memos.devices[bytes.fromhex(about)] = memo
-                case Seat():
-                    memos.seats[bytes.fromhex(about)] = memo
-                case Lodging():
-                    memos.lodgings[bytes.fromhex(about)] = memo
-                case Operator():
-                    memos.operators[bytes.fromhex(about)] = memo
+            found = getattr(memos, _PLACES[kind])
+            found[bytes.fromhex(about) if kind in _ABOUT_BYTES else about] = memo
         except (ValueError, msgspec.DecodeError) as error:
             raise StoreError(f"the store holds something unreadable under {key!r}: {error}") from None
     return memos

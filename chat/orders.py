@@ -14,6 +14,7 @@ from msgspec import Meta
 from chat.fields import REASON_BYTES, TARGET_BYTES, VERB_BYTES, Message, Number, Positive
 from chat.safety import ROOM_BYTES
 
+FOREVER = 10 * 366 * 86_400  # seconds: what is to last so long or longer has no end
 SERVER = "server"  # beside a nick in /op and /deop: an operator of the server, not of the room
 
 
@@ -28,6 +29,10 @@ class Verb(StrEnum):
     DEOP = "deop"
     WALL = "wall"
     SEARCH = "search"
+    KICK = "kick"
+    BAN = "ban"
+    UNBAN = "unban"
+    BANNED = "banned"
 
 
 class Who(Enum):
@@ -48,6 +53,10 @@ MAY = {
     Verb.DEOP: Who.OPERATOR,
     Verb.WALL: Who.OPERATOR,
     Verb.SEARCH: Who.ANYBODY,
+    Verb.KICK: Who.ROOM_OPERATOR,
+    Verb.BAN: Who.OPERATOR,
+    Verb.UNBAN: Who.OPERATOR,
+    Verb.BANNED: Who.OPERATOR,
 }
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from chat.errors import RequestRejected
-from chat.fields import CODE_BYTES, REASON_BYTES, TOPIC_BYTES
+from chat.fields import CODE_BYTES, REASON_BYTES, TARGET_BYTES, TOPIC_BYTES
 from chat.local import Ignore, Local, SayBack, Switch, Unignore
 from chat.messages import (
     DIRECT,
@@ -28,7 +28,7 @@ from chat.messages import (
     Say,
     Topic,
 )
-from chat.orders import SERVER, Order, Verb
+from chat.orders import FOREVER, SERVER, Order, Verb
 from chat.safety import NICK_BYTES, check_nick, check_room, is_blank
 
 HISTORY = 20  # entries that `/history` asks for: a screen of a terminal
@@ -100,6 +100,45 @@ def wall(text: str, _: str) -> Order:
     return Order(0, Verb.WALL, text=reason(text))
 
 
+def kick(argument: str, room: str) -> Order:
+    """Put somebody out of the room."""
+    name, _, why = given(argument, "/kick: whom? Like this: /kick bob be nice").partition(" ")
+    return Order(0, Verb.KICK, check_current(room), person(name), reason(why.strip()))
+
+
+def ban(argument: str, _: str) -> Order:
+    """Keep somebody out for a time."""
+    example = "Like this: /ban bob 2h be nice (m, h, d, or forever), or /ban 192.0.2.0/24"
+    whom, _, rest = given(argument, f"/ban: whom? {example}").partition(" ")
+    lasting, why = _lasting(rest.strip())
+    return Order(0, Verb.BAN, target=_target(whom), text=reason(why), number=lasting)
+
+
+def unban(argument: str, _: str) -> Order:
+    """Keep somebody out no more."""
+    return Order(0, Verb.UNBAN, target=_target(given(argument, "/unban: whom? Like this: /unban bob")))
+
+
+def banned(after: str, _: str) -> Order:
+    """List who is banned."""
+    return Order(0, Verb.BANNED, target=_target(after))
+
+
+def _target(text: str) -> str:
+    if len(text.encode()) > TARGET_BYTES:
+        raise RequestRejected("ARGUMENT_INVALID", f"at most {TARGET_BYTES} bytes name somebody")
+    return text.removeprefix(DIRECT)
+
+
+def _lasting(argument: str) -> tuple[int, str]:
+    """Give how long something shall last, in seconds (0: that is not said), and the rest."""
+    first, _, rest = argument.partition(" ")
+    if first.lower() == "forever":
+        return FOREVER, rest.strip()
+    lasting = seconds(first)
+    return (0, argument) if lasting is None else (min(lasting, FOREVER), rest.strip())
+
+
 def operator(code: str, _: str) -> Order:
     """Become the first operator."""
     given(code, "/operator: which code? The server's log has one as long as nobody operates it")
@@ -122,7 +161,7 @@ def _appointing(verb: Verb, argument: str) -> Order:
     example = f"Like this: /{verb} bob {SERVER}"
     name, _, what = given(argument, f"/{verb}: whom? {example}").partition(" ")
     if what.strip().lower() != SERVER:
-        raise RequestRejected("ARGUMENT_INVALID", f"/{verb}: operator of what? {example}")
+        raise RequestRejected("ARGUMENT_MISSING", f"/{verb}: operator of what? {example}")
     return Order(0, verb, target=person(name))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chat.hub.effects import Acted, Effect, Send
 from chat.hub.hub import Hub
 from chat.memos import Memos
-from chat.messages import LOBBY, PROTOCOL_VERSION, Done, Hello, Join, Rejected, Reply
+from chat.messages import LOBBY, PROTOCOL_VERSION, Done, Hello, Join, Part, Rejected, Reply
 from chat.orders import Order, Verb
 from tests.hub_support import ANN, BOB, HubTests
 
@@ -37,6 +37,14 @@ class OperatorTests(HubTests):
         for room in rooms or (LOBBY,):
             self.ask(client, Join(1, room))
         return effects
+
+    def hello(self, nick: str, client: bytes) -> Hello:
+        """Give the request to come in."""
+        return Hello(PROTOCOL_VERSION, client, nick)
+
+    def part(self, room: str) -> Part:
+        """Give the request to leave a room."""
+        return Part(9, room)
 
     def order(
         self, client: bytes, verb: Verb, room: str = "", target: str = "", text: str = "", number: int = 0

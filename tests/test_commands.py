@@ -27,7 +27,7 @@ from chat.messages import (
     Say,
     Topic,
 )
-from chat.orders import Order, Who
+from chat.orders import FOREVER, Order, Who
 from chat.typed import HISTORY, MAX_AGE, MAX_HISTORY, check_current
 
 PROTOCOL = Path(__file__).parent.parent / "docs" / "protocol.md"
@@ -83,6 +83,16 @@ class CommandTests(SynchronousTestCase):
             "/op @Bob server": Order(0, "op", target="Bob"),
             "/deop bob  Server": Order(0, "deop", target="bob"),
             "/wall down at 8": Order(0, "wall", text="down at 8"),
+            "/kick bob": Order(0, "kick", "dev", "bob"),
+            "/kick @Bob be  nice": Order(0, "kick", "dev", "Bob", "be  nice"),
+            "/ban bob": Order(0, "ban", target="bob"),
+            "/ban bob spam": Order(0, "ban", target="bob", text="spam"),
+            "/ban bob 90m spam, 2h": Order(0, "ban", target="bob", text="spam, 2h", number=5_400),
+            "/ban 192.0.2.0/24 Forever": Order(0, "ban", target="192.0.2.0/24", number=FOREVER),
+            "/ban bob 999999999d": Order(0, "ban", target="bob", number=FOREVER),
+            "/unban bob": Order(0, "unban", target="bob"),
+            "/banned": Order(0, "banned"),
+            "/banned bob": Order(0, "banned", target="bob"),
             "/quit": Bye("exit"),
             "/exit": Bye("exit"),
             "/bye": Bye("exit"),
@@ -184,6 +194,15 @@ class CommandTests(SynchronousTestCase):
         self.assertIsInstance(parse_command("/search " + "é" * 150), Order)
         self.assertEqual(self.refused("/search " + "é" * 150 + "x"), "ARGUMENT_INVALID")
 
+    def test_words_of_orders(self) -> None:
+        """What does not fit an order is refused before anybody is asked."""
+        for line in ("/wall ", "/kick bob ", "/ban bob 2h "):
+            self.assertEqual(self.refused(line + "é" * 151), "TEXT_TOO_LONG")
+            parse_command(line + "é" * 150)
+        self.assertEqual(self.refused("/ban " + "x" * 129), "ARGUMENT_INVALID")
+        self.assertEqual(self.refused("/banned " + "x" * 129), "ARGUMENT_INVALID")
+        self.assertEqual(self.refused("/operator " + "x" * 33), "CODE_INVALID")
+
     def test_pages_of_names(self) -> None:
         """What is longer than any nick is none to begin behind."""
         self.assertEqual(parse_command("/names " + "é" * 32), Names(0, LOBBY, "é" * 32))
@@ -218,6 +237,12 @@ class CommandTests(SynchronousTestCase):
             ("/switch", "/switch dev"),
             ("/unignore", "/unignore bob"),
             ("/msg ann", "/msg ann hello"),
+            ("/kick", "/kick bob"),
+            ("/ban", "/ban bob 2h"),
+            ("/unban", "/unban bob"),
+            ("/wall", "/wall the server"),
+            ("/op", "/op bob server"),
+            ("/op bob", "/op bob server"),
             ("/msg ann \u200b", "/msg ann hello"),
         ):
             refusal = self.assertRaises(RequestRejected, parse_command, line)

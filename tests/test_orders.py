@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat import __version__
 from chat.hub.effects import Effect, Send
-from chat.hub.orders import show_span
+from chat.hub.spans import show_end, show_span
 from chat.memos import Memos
 from chat.messages import Done
 from chat.orders import MAY, Order, Verb
@@ -57,3 +57,8 @@ class SpanTests(SynchronousTestCase):
         spans = {0: "0 s", 59: "59 s", 60: "1 min 0 s", 3_725: "1 h 2 min", 90_061: "1 d 1 h"}
         for seconds, span in spans.items():
             self.assertEqual(show_span(seconds), span)
+
+    def test_ends(self) -> None:
+        """The same words wherever the server stands; 0 has no end."""
+        self.assertEqual(show_end(1_700_000_000), "until 2023-11-14 22:13 UTC")
+        self.assertEqual(show_end(0), "for ever")

@@ -13,11 +13,12 @@ from itertools import count
 from secrets import token_bytes
 from typing import assert_never
 
-from chat import __version__
 from chat.errors import RequestRejected
-from chat.fields import CROWD, MEMBER_ROOMS, MOTD_BYTES
+from chat.fields import CROWD, MEMBER_ROOMS
+from chat.hub.banning import Banning
 from chat.hub.direct import Direct
 from chat.hub.effects import Commit, Drop, Effect, Publish, Send
+from chat.hub.greeting import Greeting
 from chat.hub.house import House
 from chat.hub.looks import Looks
 from chat.hub.members import UNKNOWN, Member, Turn, is_of
@@ -26,7 +27,6 @@ from chat.hub.operators import Operators
 from chat.hub.orders import Orders
 from chat.hub.outside import Outside
 from chat.hub.owners import log_name, no_key
-from chat.hub.pages import beginning
 from chat.hub.policing import Policing
 from chat.hub.replies import draft_of, nobody_there, rejected, repeated, reply_to, store_failed
 from chat.hub.roll import Roll
@@ -49,7 +49,6 @@ from chat.messages import (
     Request,
     Say,
     Topic,
-    Welcome,
     is_direct,
 )
 from chat.orders import Order
@@ -79,17 +78,18 @@ class Hub:
         crowd: int = CROWD,
         operators: Collection[bytes] = (),
     ) -> None:
-        self._motd = motd
         self._notebook = Notebook()
         self._roll = Roll(max_members, self._notebook, random)
         self._house = House(crowd)
         self._direct = Direct(self._notebook, self._roll, self._house)
         tokens = count(1)  # of what the store is asked to read
-        self._looks = Looks(self._roll, self._house, self._direct, motd, tokens)
         searches = self._searches = Searches(self._roll, self._house, tokens)
         self._operators = Operators(self._notebook, self._roll.owners, operators, random)
-        policing = Policing(self._roll, self._operators, self._welcome)
-        self._orders = Orders(self._roll, self._operators, policing, searches)
+        self._greeting = Greeting(self._roll, self._operators, motd)
+        self._looks = Looks(self._roll, self._house, self._direct, self._greeting, tokens)
+        policing = Policing(self._roll, self._operators, self._greeting)
+        self._banning = Banning(self._roll, self._house, self._operators, self._leave)
+        self._orders = Orders(self._roll, self._operators, policing, self._banning, searches)
         self._tokens = 0  # of what the store was asked to keep
 
     # --- the verbs
@@ -106,6 +106,7 @@ class Hub:
         self._roll.set_clock(now, at)
         self._roll.owners.recall(memos.owners, memos.devices)
         self._operators.recall(memos.operators)
+        self._roll.bans.recall(memos.bans)
         self._direct.recall(
             memos.readers, {log.name: log.floor for log in self._house.all() if log.is_direct}
         )
@@ -117,11 +118,16 @@ class Hub:
 
     def look_outside(self, outside: Outside) -> None:
         """Learn whom to ask for what is not known here."""
-        self._orders.outside = outside
+        self._orders.outside = self._banning.outside = outside
 
     def operator_code(self) -> str:
         """Give a code with which somebody can become the first operator; "": there is one. After `recall`."""
         return self._operators.offer()
+
+    def bars(self, host: str, now: float) -> str:
+        """Say why nobody at an address may come in; "": anybody may. Costs nothing where none is banned."""
+        self._roll.look(now)
+        return self._roll.bans.bars(host, self._roll.at)
 
     def memos_to_keep(self) -> dict[str, Memo | None]:
         """Give what is to be remembered and has changed since this was last asked, by its key."""
@@ -239,6 +245,7 @@ class Hub:
         for member in self._roll.take_gone(now):
             effects += self._leave(member, f"silent for {GONE_SECONDS:.0f} s")
         self._roll.expire_nicks()
+        self._roll.bans.expire(self._roll.at)
         return effects
 
     def next_timeout(self) -> float | None:
@@ -262,6 +269,7 @@ class Hub:
         if hello.link:
             self._link(hello.link, key, now)
         effects: list[Effect] = []
+        self._roll.bans.check_host(self._banning.outside.host(client), self._roll.at)
         member = self._roll.get(client)
         if member is not None:
             member.begin_session()
@@ -272,7 +280,7 @@ class Hub:
             is_plain = hello.version == PLAIN_VERSION
             member = self._roll.admit(Member(client, nick, key, account, is_plain=is_plain))
             self._roll.note(member)
-        effects += [Send(client, self._welcome(member)), *self._hear(member, now)]
+        effects += [Send(client, self._greeting.welcome(member)), *self._hear(member, now)]
         return effects + self._looks.catch_up(member) if member.is_plain and member.log else effects
 
     def _link(self, code: str, key: bytes | None, now: float) -> None:
@@ -305,20 +313,6 @@ class Hub:
             with suppress(RequestRejected):
                 self._house.put(member, self._house.find(member, name))
         self._roll.note(member)
-
-    def _welcome(self, member: Member) -> Welcome:
-        motd = self._motd if member.is_plain else beginning(self._motd, MOTD_BYTES)
-        is_owned = member.account is not None and self._roll.owners.owner(member.nick.key) == member.account
-        server = f"udpchat {__version__}"
-        is_operator = self._operators.is_operator(member)
-        return Welcome(
-            server,
-            member.nick.shown,
-            motd,
-            direct=member.log,
-            is_owned=is_owned,
-            is_operator=is_operator,
-        )
 
     def _leave(self, member: Member, reason: str) -> list[Effect]:
         self._roll.remove(member)

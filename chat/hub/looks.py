@@ -12,6 +12,7 @@ from chat.errors import RequestRejected
 from chat.fields import FETCH_LIMIT, RESULT_BYTES
 from chat.hub.direct import Direct
 from chat.hub.effects import Effect, Read, Send
+from chat.hub.greeting import Greeting
 from chat.hub.house import House
 from chat.hub.members import Member
 from chat.hub.owners import no_key
@@ -34,16 +35,18 @@ class _Reading(NamedTuple):
 
 
 class Looks:
-    """Answers questions of members on the roll about rooms of the house; `motd` is the message of the day.
+    """Answers questions of members on the roll about rooms of the house.
 
     `tokens` are not given out twice.
     """
 
-    def __init__(self, roll: Roll, house: House, direct: Direct, motd: str, tokens: Iterator[int]) -> None:
+    def __init__(
+        self, roll: Roll, house: House, direct: Direct, greeting: Greeting, tokens: Iterator[int]
+    ) -> None:
         self._roll = roll
         self._house = house
         self._direct = direct
-        self._motd = motd
+        self._greeting = greeting
         self._reads: dict[int, _Reading] = {}  # at most one a member and room; all are answered
         self._tokens = tokens
 
@@ -103,8 +106,8 @@ class Looks:
                 room = self._house.room_of(member, request.room)
                 return reply_to(member, Done(request.id, names_page(room, request.after)))
             case Motd():
-                page = beginning(self._motd, RESULT_BYTES, request.after)
-                return reply_to(member, Done(request.id, self._motd if member.is_plain else page))
+                page = beginning(self._greeting.motd, RESULT_BYTES, request.after)
+                return reply_to(member, Done(request.id, self._greeting.motd if member.is_plain else page))
             case Rooms():
                 return [Send(member.client, rooms_page(request.id, self._house.all(), request.after))]
             case Topic():
@@ -146,5 +149,6 @@ class Looks:
         for shown in ping.shown:
             if shown.room == member.log and shown.room in member.rooms:
                 effects += self._direct.shown(self._house.room_of(member, shown.room), shown.seq)
+        told: list[Effect] = [Send(member.client, out) for out in member.told_again(self._roll.now)]
         heads = tuple(room.where() for room in self._house.rooms_of(member))
-        return [Send(member.client, Pong(ping.id, ping.time, heads)), *effects]
+        return [*told, Send(member.client, Pong(ping.id, ping.time, heads)), *effects]

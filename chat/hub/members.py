@@ -16,15 +16,18 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from chat.fields import MEMBER_ROOMS
 from chat.hub.effects import Commit
 from chat.hub.owners import log_name
 from chat.messages import Bye, Join, Nick, Part, Rejected, Say, Topic
+from chat.notices import Out
 from chat.orders import Order
 from chat.safety import Nick as CheckedNick
 from chat.stored import Draft, Fact
 
 WAITING_LINES = 64  # of one member behind its append in flight: a paste passes, memory stays bounded
 UNKNOWN = -1  # what a store's number is before it was told: none is so low
+OUT_SECONDS = 60.0  # for which a client is told again: ten of its pings, and one gets through
 PARKED = 64  # texts of one member that came too early: far more than the 8 requests it may have in flight
 
 _Numbered = Say | Join | Part | Nick | Topic | Order
@@ -51,6 +54,7 @@ class Member:
 
     __slots__ = (
         "_is_warned",
+        "_out",
         "_parked",
         "_says",
         "_waiting",
@@ -82,6 +86,7 @@ class Member:
         self.is_plain = is_plain
         self.is_away = False
         self.rooms: list[str] = []  # at most MEMBER_ROOMS, in the order they were joined
+        self._out: dict[str, tuple[Out, float]] = {}  # by room, where it was put out; at most MEMBER_ROOMS
         self.reading: dict[str, int] = {}  # the token of the read that is out, by room
         self.searched: Searched | None = None
         self.searching = 0  # the token of the search that is out; 0: none is
@@ -98,6 +103,23 @@ class Member:
     def is_verified(self) -> bool:
         """Say whether a key stands behind the nick."""
         return self.key is not None
+
+    # --- rooms
+
+    def put_out(self, out: Out, now: float) -> Out:
+        """Note that the member is put out of a room, and give what it is told."""
+        self._out.pop(out.room, None)
+        self._out[out.room] = out, now + OUT_SECONDS
+        if len(self._out) > MEMBER_ROOMS:
+            del self._out[next(iter(self._out))]
+        return out
+
+    def told_again(self, now: float) -> list[Out]:
+        """Give what it is told once more: out of which rooms it was put, in which it is not again."""
+        self._out = {
+            room: told for room, told in self._out.items() if room not in self.rooms and now < told[1]
+        }
+        return [out for out, _ in self._out.values()]
 
     # --- taking turns
 

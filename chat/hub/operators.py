@@ -60,7 +60,7 @@ class Operators:
         who = MAY.get(order.verb)  # type: ignore[call-overload]
         if who is Who.KEY and member.key is None:
             raise no_key()
-        if who is Who.OPERATOR and not self.is_operator(member):
+        if who in (Who.OPERATOR, Who.ROOM_OPERATOR) and not self.is_operator(member):
             raise RequestRejected("NOT_OPERATOR", f"only operators may /{order.verb}")
 
     # --- who is one

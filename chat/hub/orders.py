@@ -7,6 +7,7 @@ from collections.abc import Callable
 from chat import __version__
 from chat.errors import RequestRejected
 from chat.fields import RESULT_BYTES
+from chat.hub.banning import Banning
 from chat.hub.effects import Acted, Effect
 from chat.hub.members import Member
 from chat.hub.operators import Operators
@@ -16,17 +17,19 @@ from chat.hub.policing import Policing
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
 from chat.hub.searches import Searches
+from chat.hub.spans import show_span
 from chat.messages import Done
 from chat.orders import MAY, Order, Verb, Who
 
 _LOGGED = {Verb.OPERATOR} | {verb for verb, who in MAY.items() if who in (Who.OPERATOR, Who.ROOM_OPERATOR)}
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 class Orders:
     """Carries out orders of members on the roll: a table of what each verb does."""
 
-    def __init__(self, roll: Roll, operators: Operators, policing: Policing, searches: Searches) -> None:
+    def __init__(
+        self, roll: Roll, operators: Operators, policing: Policing, banning: Banning, searches: Searches
+    ) -> None:
         self.outside = Outside()
         self._roll = roll
         self._operators = operators
@@ -39,6 +42,10 @@ class Orders:
             Verb.DEOP: policing.deop,
             Verb.WALL: policing.wall,
             Verb.SEARCH: searches.begin,
+            Verb.KICK: banning.kick,
+            Verb.BAN: banning.ban,
+            Verb.UNBAN: banning.unban,
+            Verb.BANNED: banning.banned,
         }
 
     def carry_out(self, member: Member, order: Order) -> list[Effect]:
@@ -66,18 +73,3 @@ class Orders:
 
     def _ping(self, member: Member, order: Order) -> list[Effect]:
         return reply_to(member, Done(order.id, "pong"))
-
-
-def show_span(seconds: int) -> str:
-    """Give a time as people say it, in its two largest units: 3 d 4 h, 4 h 5 min, 5 min 6 s, 6 s."""
-    parts = [
-        f"{count} {unit}"
-        for count, unit in (
-            (seconds // _DAY, "d"),
-            (seconds // _HOUR % 24, "h"),
-            (seconds // _MINUTE % 60, "min"),
-            (seconds % 60, "s"),
-        )
-    ]
-    first = next((i for i, part in enumerate(parts[:-1]) if not part.startswith("0 ")), 3)
-    return " ".join(parts[first : first + 2])

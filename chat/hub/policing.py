@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from chat.errors import RequestRejected
 from chat.hub.effects import Effect, Send
+from chat.hub.greeting import Greeting
 from chat.hub.members import Member
 from chat.hub.operators import Operators
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
-from chat.messages import Done, Welcome
+from chat.messages import Done
 from chat.notices import Notice
 from chat.orders import Order
 from chat.safety import nick_key
 
 
 class Policing:
-    """Carries out the orders of operators. `welcome` gives what tells a member how it stands."""
+    """Carries out the orders of operators."""
 
-    def __init__(self, roll: Roll, operators: Operators, welcome: Callable[[Member], Welcome]) -> None:
+    def __init__(self, roll: Roll, operators: Operators, greeting: Greeting) -> None:
         self._roll = roll
         self._operators = operators
-        self._welcome = welcome
+        self._greeting = greeting
 
     # --- who is an operator
 
@@ -68,7 +67,7 @@ class Policing:
         effects: list[Effect] = []
         for each in map(self._roll.get, self._roll.everybody()):
             if each is not None and each.account == account:
-                effects.append(Send(each.client, self._welcome(each)))
+                effects.append(Send(each.client, self._greeting.welcome(each)))
                 effects += [Send(each.client, Notice(told))] if told else []
         return effects
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from chat.errors import RequestRejected
+from chat.hub.bans import Bans
 from chat.hub.members import Member
 from chat.hub.notebook import Notebook
 from chat.hub.owners import Owners
 from chat.hub.silence import Silence
 from chat.memos import Seat
 from chat.messages import Change
-from chat.safety import Nick, check_nick
+from chat.safety import Nick, check_nick, nick_key
 
 
 class Roll:
@@ -19,6 +20,7 @@ class Roll:
 
     def __init__(self, most: int, notebook: Notebook, random: Callable[[int], bytes]) -> None:
         self.owners = Owners(notebook, random)
+        self.bans = Bans(notebook)
         self._most = most
         self._notebook = notebook
         self._members: dict[bytes, Member] = {}
@@ -57,6 +59,17 @@ class Roll:
         """Give who is here under the nick with this key."""
         return self._nicks.get(nick)
 
+    def all(self) -> Iterable[Member]:
+        """Give all members, in the order in which they came."""
+        return self._members.values()
+
+    def find(self, nick: str) -> Member:
+        """Give who is here under a nick, or raise `RequestRejected`."""
+        holder = self._nicks.get(nick_key(nick))
+        if holder is None:
+            raise RequestRejected("NO_SUCH_NICK", f"nobody here is called {nick}")
+        return holder
+
     def admit(self, member: Member) -> Member:
         """Let somebody be here under a nick that is free, and that `check` has let pass. A key owns it then.
 
@@ -73,6 +86,7 @@ class Roll:
     def check(self, nick: Nick, key: bytes | None) -> bytes | None:
         """Give the account of `key`, or raise `RequestRejected` if the nick is not for it."""
         account = None if key is None else self.owners.account(key)
+        self.bans.check(nick, (account, key), self.at)
         self.owners.check(nick, account)
         return account
 

@@ -7,15 +7,19 @@ is open to everybody. Its law: what cannot be a DTLS record never gets there, an
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from chat.errors import RemoteProtocolError
 from chat.messages import Request
+from chat.safety import clean_text, is_blank
 from chat.server.limits import FaultLog, is_trusted
 from chat.server.peer import Addr, AnyPeer, Listener, PlainPeer, ProvenPeer
+from chat.wire.lines import EXIT, is_own_voice, notice
 from chat.wire.server_session import ServerSession
-from chat.wire.text import TextSession
+from chat.wire.text import NC_PROBE, RAW_LINE, TextSession
 
+TURNED_AWAY = 1_000  # banned hosts of which we know that they were told: the oldest may be told again
 _MEMBER_BYTES = 16  # of a text member's name in the hub, which nobody guesses
 
 
@@ -38,6 +42,7 @@ class Doors:
         self._listener = listener
         self._faults = faults
         self._random = random
+        self._told: OrderedDict[str, None] = OrderedDict()  # which banned hosts have had an answer
 
     def is_native(self, datagram: bytes) -> bool:
         """Say whether the native door takes a stranger's datagram."""
@@ -51,6 +56,25 @@ class Doors:
         why = closed if self._plain == "off" else far
         self._faults.note("a plain datagram", addr, f"ignored: {why}")
         return False
+
+    def turn_away(self, datagram: bytes, addr: Addr, why: str) -> bytes:
+        """Give what a banned address is told that has sent a plain datagram: the reason, or b"".
+
+        That is nothing for who was told already (`told`), and for what no stranger has an answer to.
+        """
+        if addr[1] == 0 or addr[0] in self._told or datagram == NC_PROBE or not self.is_open_to(addr):
+            return b""
+        try:
+            line = clean_text(datagram.decode()[:RAW_LINE])
+        except UnicodeDecodeError:
+            return b""
+        return b"" if is_blank(line) or is_own_voice(line) or line == EXIT else notice(why).encode()
+
+    def told(self, addr: Addr) -> None:
+        """Note that somebody at a banned address was told why."""
+        self._told[addr[0]] = None
+        if len(self._told) > TURNED_AWAY:
+            self._told.popitem(last=False)
 
     def is_open_to(self, addr: Addr) -> bool:
         """Say whether somebody at `addr` may be a plain member."""

@@ -11,7 +11,6 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import assert_never
 
 from twisted.internet.defer import Deferred, succeed
@@ -28,6 +27,7 @@ from chat.hub.outside import Outside
 from chat.messages import Bye, Entry, Reply, Request
 from chat.server.alarm import Alarm
 from chat.server.book import MAX_PEERS, Book
+from chat.server.chores import EXPIRE_SECONDS, LAST_WORDS_SECONDS, SLOT_SECONDS, Chore
 from chat.server.counters import Counters
 from chat.server.doors import Doors
 from chat.server.errands import Errands, Found
@@ -46,18 +46,7 @@ from chat.wire.lines import EXIT
 from chat.wire.text import TextSession
 from chat.wire.visit import State
 
-SLOT_SECONDS = 0.01  # how late a time-out may be: half of what sessions hold frames back for
-EXPIRE_SECONDS = 1.0  # between two looks at who has gone silent, which is a matter of minutes
-LAST_WORDS_SECONDS = 0.05  # for what sessions hold back when the server goes: more than 20 ms and a slot
 BEGAN_ANEW = "began anew from the same address"
-
-
-class Chore(Enum):
-    """What waits for its time, beside the peers."""
-
-    EXPIRE = auto()  # of members that are silent
-    TAILS = auto()
-    HUB = auto()  # what it tells now and then
 
 
 class ChatServer(DatagramProtocol):
@@ -191,6 +180,10 @@ class ChatServer(DatagramProtocol):
     def _meet(self, datagram: bytes, addr: Addr, now: float) -> PlainPeer | None:
         """Give the peer of a stranger that the plain door lets in. The native door takes what is its own."""
         is_native = self._doors.is_native(datagram)
+        why = self._hub.bars(addr[0], now)
+        if why:
+            self._turn_away(addr, b"" if is_native else datagram, why, now)
+            return None
         if not is_native and not self._doors.admits_plain(addr):
             return None
         if addr[1] == 0 or self.transport.is_own(addr):
@@ -204,6 +197,16 @@ class ChatServer(DatagramProtocol):
             self._book.add(peer)
             return peer
         return None
+
+    def _turn_away(self, addr: Addr, datagram: bytes, why: str, now: float) -> None:
+        """Ignore a banned address. Who spoke in the clear is told so once."""
+        self._counters.add("a datagram of a banned address")
+        answer = self._doors.turn_away(datagram, addr, why)
+        if answer and self._answers.allow(addr, now):
+            self._doors.told(addr)
+            unproven = Peer(addr)
+            self._note_source(unproven)
+            self._outbox.put((answer,), unproven)
 
     def _knock(self, datagram: bytes, addr: Addr, now: float) -> None:
         """Let the native door answer an address that has not proved itself; once it has, it is a peer.
@@ -343,7 +346,9 @@ class ChatServer(DatagramProtocol):
     def _drop(self, drop: Drop, now: float) -> None:
         """Let a member go. A channel of text goes with it; a native session says goodbye by itself."""
         peer = self._book.unseat(drop.member)
-        if isinstance(peer, ProvenPeer) and isinstance(peer.session, TextSession):
+        if isinstance(peer, PlainPeer):
+            peer.session.put_out(now)
+        elif isinstance(peer, ProvenPeer) and isinstance(peer.session, TextSession):
             peer.pass_on(now)
             peer.channel.close(now)
             self._outbox.look_after(peer)

@@ -221,6 +221,12 @@ class TextSession:
             case _:
                 return True
 
+    def put_out(self, now: float) -> None:
+        """Learn that the peer is out of the chat, by no will of its own: it is a stranger in a moment."""
+        if self.state in (State.ENTERING, State.MEMBER):
+            self._places.entrance = ""
+            self._visit.go("exit", now)
+
     def datagrams_to_send(self, now: float) -> list[bytes]:  # noqa: ARG002  (one of the five verbs)
         """Give the datagrams that are due, and forget them. A newcomer gets its joined line before them."""
         if self._places.entrance:

@@ -1,0 +1,167 @@
+"""Whom operators keep out, by nick, by key or by address, and for how long. No I/O, no clock.
+
+A ban of a nick is one of the person too, if a key stands behind the nick. Times are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from chat.errors import RequestRejected
+from chat.fields import REASON_BYTES, WAIT_SECONDS
+from chat.hub.notebook import Notebook
+from chat.hub.pages import beginning
+from chat.hub.spans import show_end
+from chat.memos import Ban
+from chat.safety import Nick
+
+MAX_BANS = 10_000  # 300 bytes each; whoever needs more needs another network
+WIDEST = {4: 8, 6: 16}  # bits of a network that may be banned: beyond that it is most of the world
+
+Network = IPv4Network | IPv6Network
+
+
+def find_network(text: str) -> Network | None:
+    """Give the address or network that `text` means, an IPv4 one in IPv6's clothes as itself; None: none."""
+    if "." not in text and ":" not in text:
+        return None
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return None
+    mapped = network.network_address
+    if isinstance(mapped, IPv6Address) and mapped.ipv4_mapped and network.prefixlen >= 96:
+        return IPv4Network((mapped.ipv4_mapped, network.prefixlen - 96))
+    return network
+
+
+def find_address(host: str) -> IPv4Address | IPv6Address:
+    """Give a numeric address as what it is compared by: an IPv4 one in IPv6's clothes as itself."""
+    address = ip_address(host)
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+class Bans:
+    """The bans. Each is about `nick:` and a nick's key, `key:` and an account, or `net:` and a network."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        self._notebook = notebook
+        self._bans: dict[str, Ban] = {}
+        self._accounts: dict[bytes, str] = {}  # what the ban of each is about
+        self._networks: dict[tuple[int, int], dict[int, str]] = {}  # by version and bits, by what begins so
+        self._look_at = 0.0  # when the next of them ends
+
+    def recall(self, bans: Mapping[str, Ban]) -> None:
+        """Take over what was remembered."""
+        for about, ban in bans.items():
+            self._enter(about, ban)
+
+    # --- who is banned
+
+    def check(self, nick: Nick, keys: Iterable[bytes | None], at: float) -> None:
+        """Raise `RequestRejected` if whoever has one of these keys, or uses this nick, is banned."""
+        for key in keys if self._accounts else ():
+            self._raise(None if key is None else self._accounts.get(key), "you are", at)
+        self._raise(f"nick:{nick.key}", f"{nick.shown} is", at)
+
+    def check_host(self, host: str, at: float) -> None:
+        """Raise `RequestRejected` if the address is banned ("": there is none)."""
+        self._raise(self._barring(host), "you are", at)
+
+    def bars(self, host: str, at: float) -> str:
+        """Say why nobody may come in from an address; "": anybody may."""
+        try:
+            self.check_host(host, at)
+        except RequestRejected as refusal:
+            return refusal.text
+        return ""
+
+    def _raise(self, about: str | None, who: str, at: float) -> None:
+        ban = None if about is None else self._bans.get(about)
+        if ban is None or 0 < ban.until <= at:
+            return
+        wait = min(ban.until - at, WAIT_SECONDS) if ban.until else 0.0
+        raise RequestRejected("BANNED", why(ban, who), wait)
+
+    def _barring(self, host: str) -> str | None:
+        if not self._networks or not host:
+            return None
+        address = find_address(host)
+        for (version, bits), networks in self._networks.items():
+            if version == address.version:
+                about = networks.get(int(address) >> (address.max_prefixlen - bits))
+                if about is not None:
+                    return about
+        return None
+
+    # --- bans come and go
+
+    def add(self, about: str, ban: Ban) -> None:
+        """Keep somebody out from now on; a ban about the same before it counts no more."""
+        if about not in self._bans and len(self._bans) >= MAX_BANS:
+            raise RequestRejected("TOO_MANY_BANS", f"there are {MAX_BANS} bans: /unban somebody first")
+        self._drop(about)
+        self._enter(about, ban)
+        self._notebook.write(about, ban)
+
+    def remove(self, about: str) -> Ban | None:
+        """Keep somebody out no more; give the ban. None: there was none."""
+        ban = self._drop(about)
+        if ban is not None:
+            self._notebook.strike(about, Ban)
+        return ban
+
+    def expire(self, at: float) -> None:
+        """Forget what has lasted long enough."""
+        if at < self._look_at:
+            return
+        for about in [about for about, ban in self._bans.items() if 0 < ban.until <= at]:
+            self.remove(about)
+        self._look_at = min((ban.until for ban in self._bans.values() if ban.until), default=float("inf"))
+
+    def lines(self, after: str) -> Iterator[tuple[str, str]]:
+        """Give whom each ban is about, and a line for people, in order; those behind `after`."""
+        for ban in sorted(self._bans.values(), key=lambda ban: ban.shown):
+            if ban.shown > after:
+                yield ban.shown, f"{ban.shown} {show_end(ban.until)} by {ban.by}{_because(ban)}"
+
+    def _enter(self, about: str, ban: Ban) -> None:
+        self._bans[about] = ban
+        if ban.account is not None:
+            self._accounts[ban.account] = about
+        if ban.until:
+            self._look_at = min(self._look_at, ban.until)
+        network = self._network(about)
+        if network is not None:
+            version, bits = network.version, network.prefixlen
+            begins = int(network.network_address) >> (network.max_prefixlen - bits)
+            self._networks.setdefault((version, bits), {})[begins] = about
+
+    def _drop(self, about: str) -> Ban | None:
+        ban = self._bans.pop(about, None)
+        if ban is None:
+            return None
+        if ban.account is not None and self._accounts.get(ban.account) == about:
+            del self._accounts[ban.account]
+        network = self._network(about)
+        if network is not None:
+            bits = network.version, network.prefixlen
+            del self._networks[bits][int(network.network_address) >> (network.max_prefixlen - bits[1])]
+            if not self._networks[bits]:
+                del self._networks[bits]
+        return ban
+
+    @staticmethod
+    def _network(about: str) -> Network | None:
+        kind, _, text = about.partition(":")
+        return ip_network(text) if kind == "net" else None
+
+
+def why(ban: Ban, who: str) -> str:
+    """Say that somebody ("you are", "bob is") is banned, until when, by whom and why."""
+    return beginning(f"{who} banned {show_end(ban.until)} by {ban.by}{_because(ban)}", REASON_BYTES)
+
+
+def _because(ban: Ban) -> str:
+    return f": {ban.reason}" if ban.reason else ""
