@@ -29,6 +29,7 @@ FETCH_LIMIT = 256  # entries in one answer: half of what a room keeps in memory
 IN_FLIGHT = 8  # requests of one session without a reply: RFC 8085 wants a window, QUIC begins with 10
 MEMBER_ROOMS = 20  # that one is in: a Pong names them all in one datagram, up to 53 bytes each
 CROWD = 50  # members: in a larger room nobody reads who comes and goes, and to tell all of all is quadratic
+ROOM_KEY_BYTES = 32  # of the key of a room: people tell it to each other
 LINK_BYTES = 32  # of a code that links another key to an owner: more than the 14 that this release makes
 WAIT_SECONDS = 86_400.0  # that a server may ask for: after a day people have given up anyway
 

@@ -96,7 +96,25 @@ class Ban(msgspec.Struct, frozen=True, array_like=True):
     account: bytes | None = None
 
 
-Memo = Owner | Device | Reader | Seat | Lodging | Operator | Ban
+class Charter(msgspec.Struct, frozen=True, array_like=True):
+    """What a room is, by its name; people are in it by their accounts.
+
+    `is_private`: it is not listed, and who was not invited does not come in, unless by a key.
+    `key` ("": none) is what those have to say who were not invited.
+    `is_for_owners`: who does not own the nick that they use may not speak.
+    `is_locked`: only operators make topics. `used` is when somebody was in it, in seconds since 1970.
+    """
+
+    operators: tuple[bytes, ...] = ()
+    invited: tuple[bytes, ...] = ()
+    is_private: bool = False
+    key: str = ""
+    is_for_owners: bool = False
+    is_locked: bool = False
+    used: int = 0
+
+
+Memo = Owner | Device | Reader | Seat | Lodging | Operator | Ban | Charter
 # By the names that stand in stores: they stay, whatever a class is called.
 _KINDS: dict[str, type[Memo]] = {
     "owner": Owner,
@@ -106,6 +124,7 @@ _KINDS: dict[str, type[Memo]] = {
     "lodging": Lodging,
     "operator": Operator,
     "ban": Ban,
+    "room": Charter,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -120,6 +139,7 @@ class Memos(msgspec.Struct):
     lodgings: dict[bytes, Lodging] = {}
     operators: dict[bytes, Operator] = {}
     bans: dict[str, Ban] = {}
+    charters: dict[str, Charter] = {}
 
 
 # Where the memos of each kind are, and of which kinds each is about a key, an account or a member.
@@ -131,6 +151,7 @@ _PLACES = {
     Lodging: "lodgings",
     Operator: "operators",
     Ban: "bans",
+    Charter: "charters",
 }
 _ABOUT_BYTES = (Device, Seat, Lodging, Operator)
 

@@ -24,6 +24,7 @@ from chat.fields import (
     MOTD_BYTES,
     NAMES_PAGE,
     RESULT_BYTES,
+    ROOM_KEY_BYTES,
     ROOMS_PAGE,
     TEXT_BYTES,
     ClientId,
@@ -124,10 +125,14 @@ class Bye(Message, frozen=True, tag=5):
 
 
 class Join(Message, frozen=True, tag=6):
-    """Let me into `room`. Who is in it already is told of it again and shown to nobody."""
+    """Let me into `room`. Who is in it already is told of it again and shown to nobody.
+
+    `key` is what the room may ask for ("": none).
+    """
 
     id: Positive
     room: RoomName
+    key: Annotated[str, Meta(max_length=ROOM_KEY_BYTES)] = ""
 
 
 class Part(Message, frozen=True, tag=7):
@@ -274,11 +279,12 @@ class Rejected(Message, frozen=True, tag=34):
 
 
 class NameLine(msgspec.Struct, frozen=True, array_like=True):
-    """One member in a roster."""
+    """One member in a roster. `operator`: it may keep the room in order."""
 
     nick: NickLine
     verified: bool
     away: bool = False
+    operator: bool = False
 
 
 class NamesPage(Message, frozen=True, tag=35):
@@ -328,7 +334,7 @@ class Presence(Message, frozen=True, tag=38):
     In a room with more than 50 members it goes to nobody but whom it is about.
 
     `version` counts the changes of the room's roster, so that one that was lost is noticed; `new_nick` is ""
-    unless the change is `RENAMED`.
+    unless the change is `RENAMED`. `operator`: it may keep the room in order.
     """
 
     room: RoomName
@@ -337,6 +343,7 @@ class Presence(Message, frozen=True, tag=38):
     change: Change
     version: Number = 0
     new_nick: NickLine = ""
+    operator: bool = False
 
 
 class Turnover(Message, frozen=True, tag=44):

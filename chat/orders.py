@@ -21,6 +21,8 @@ SERVER = "server"  # beside a nick in /op and /deop: an operator of the server, 
 class Verb(StrEnum):
     """What shall be done, or told."""
 
+    INVITE = "invite"
+    MODE = "mode"
     UPTIME = "uptime"
     VERSION = "version"
     PING = "ping"
@@ -45,6 +47,8 @@ class Who(Enum):
 
 
 MAY = {
+    Verb.INVITE: Who.ANYBODY,  # to a room with a door its operators
+    Verb.MODE: Who.ANYBODY,  # to ask what it is; to change it its operators
     Verb.UPTIME: Who.ANYBODY,
     Verb.VERSION: Who.ANYBODY,
     Verb.PING: Who.ANYBODY,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from chat.errors import RequestRejected
-from chat.fields import CODE_BYTES, REASON_BYTES, TARGET_BYTES, TOPIC_BYTES
+from chat.fields import CODE_BYTES, REASON_BYTES, ROOM_KEY_BYTES, TARGET_BYTES, TOPIC_BYTES
 from chat.local import Ignore, Local, SayBack, Switch, Unignore
 from chat.messages import (
     DIRECT,
@@ -39,6 +39,7 @@ NO_TOPIC = "-"  # in place of a topic: there shall be none
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 _AGE = re.compile(r"([1-9][0-9]{0,8})([mhd])", re.IGNORECASE)
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
+_MODES = {"private": "i", "key": "k", "verified": "v", "topic": "t"}  # what people may say for the letters
 
 
 # --- pieces
@@ -70,6 +71,14 @@ def person(name: str) -> str:
     except RequestRejected as refusal:
         text = f"there can be nobody called {name[:32]}: {refusal.text}"
         raise RequestRejected("NO_SUCH_NICK", text) from None
+
+
+def room_key(key: str) -> str:
+    """Give the key of a room, as people tell it to each other: one word."""
+    if " " in key or len(key.encode()) > ROOM_KEY_BYTES:
+        text = f"a room's key is one word of at most {ROOM_KEY_BYTES} bytes"
+        raise RequestRejected("ARGUMENT_INVALID", text)
+    return key
 
 
 def seconds(age: str) -> int | None:
@@ -221,8 +230,9 @@ def me(argument: str, room: str) -> Request:
 
 
 def join(argument: str, _: str) -> Request:
-    """Go into a room."""
-    return Join(0, named(given(argument, "/join: which room? Like this: /join dev")))
+    """Go into a room, which may have a key."""
+    name, _, key = given(argument, "/join: which room? Like this: /join dev").partition(" ")
+    return Join(0, named(name), room_key(key.strip()))
 
 
 def switch(argument: str, _: str) -> Local:
@@ -255,6 +265,30 @@ def topic(text: str, room: str) -> Request:
     if is_blank(text):
         return Topic(0, check_current(room))
     return Topic(0, check_current(room), "" if text == NO_TOPIC else text)
+
+
+def mode(argument: str, room: str) -> Order:
+    """Ask what a room is, or change it: IRC's letters or words behind a sign."""
+    first, _, rest = argument.partition(" ")
+    if first and first[0] not in "+-":
+        room, (first, _, rest) = named(first), rest.strip().partition(" ")
+    check_current(room)
+    if not first:
+        return Order(0, Verb.MODE, room)
+    letter = _MODES.get(first[1:], first[1:])
+    if first[0] not in "+-" or letter not in _MODES.values():
+        question = "/mode: what shall it be? +i (private), +k KEY, +v (verified), +t (topic); - takes it away"
+        raise RequestRejected("ARGUMENT_INVALID", question)
+    if first[0] + letter != "+k":
+        return Order(0, Verb.MODE, room, first[0] + letter)
+    key = room_key(given(rest.strip(), "/mode +k: which key? Like this: /mode +k sesame"))
+    return Order(0, Verb.MODE, room, "+k", key)
+
+
+def invite(argument: str, room: str) -> Order:
+    """Let somebody into a room."""
+    name, _, where = given(argument, "/invite: whom? Like this: /invite bob").partition(" ")
+    return Order(0, Verb.INVITE, named(where.strip()) if where else check_current(room), person(name))
 
 
 def history(argument: str, room: str) -> Request:

@@ -66,11 +66,11 @@ class FakeClient:
         self.entering.append(Deferred())
         return self.entering[-1]
 
-    def join(self, room: str) -> Deferred[Joined]:
+    def join(self, room: str, *, key: str = "") -> Deferred[Joined]:
         """Wait to be let into a room, unless it is in."""
         if room in self._inside:
             return succeed(self._inside[room])
-        self.moves.append(f"join {room}")
+        self.moves.append(f"join {room} {key}".strip())
         self.joining.append((room, Deferred()))
         return self.joining[-1][1]
 

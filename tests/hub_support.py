@@ -41,8 +41,17 @@ def say(number: int, text: str = "hi", back: int = 0, room: str = LOBBY) -> Say:
 
 
 def presence(nick: str, change: Change, version: int, room: str = LOBBY, new_nick: str = "") -> Presence:
-    """Give what a room is told of a member."""
-    return Presence(room, nick, verified=False, change=change, version=version, new_nick=new_nick)
+    """Give what a room is told of a member without a key, who has made the room unless it is the lobby."""
+    is_operator = room != LOBBY and change is not Change.LEFT
+    return Presence(
+        room,
+        nick,
+        verified=False,
+        change=change,
+        version=version,
+        new_nick=new_nick,
+        operator=is_operator,
+    )
 
 
 def entry(seq: int, text: str = "hi", room: str = LOBBY, kind: Kind = Kind.SAY, nick: str = "ann") -> Entry:

@@ -18,6 +18,7 @@ from chat.fields import (
     NAMES_PAGE,
     REASON_BYTES,
     RESULT_BYTES,
+    ROOM_KEY_BYTES,
     ROOMS_PAGE,
     TARGET_BYTES,
     TEXT_BYTES,
@@ -88,8 +89,10 @@ LOG = DIRECT + "a" * (ROOM_BYTES - 1)
 TEXT = "é" * (TEXT_BYTES // 2)
 TOPIC = "é" * (TOPIC_BYTES // 2)
 REASON = "é" * (REASON_BYTES // 2)
-ROWS_OF_NICKS = (NameLine(NICK, verified=True, away=True),) * (RESULT_BYTES // (NICK_BYTES + 5))
-MOST_NICKS = (NameLine("abcdefghijkl", verified=True, away=True),) * NAMES_PAGE
+ROWS_OF_NICKS = (NameLine(NICK, verified=True, away=True, operator=True),) * (
+    RESULT_BYTES // (NICK_BYTES + 6)
+)
+MOST_NICKS = (NameLine("abcdefghijk", verified=True, away=True, operator=True),) * NAMES_PAGE
 ROWS_OF_ROOMS = (RoomLine(ROOM, ID, TOPIC),) * (RESULT_BYTES // (ROOM_BYTES + TOPIC_BYTES + 15))
 MOST_ROOMS = (RoomLine("room", 9, "of tests"),) * ROOMS_PAGE
 
@@ -99,7 +102,7 @@ LARGEST: dict[Any, list[Any]] = {
     Names: [Names(ID, ROOM, NICK)],
     Motd: [Motd(ID, ID)],
     Bye: [Bye(REASON, WAIT_SECONDS)],
-    Join: [Join(ID, ROOM)],
+    Join: [Join(ID, ROOM, "é" * (ROOM_KEY_BYTES // 2))],
     Part: [Part(ID, ROOM)],
     Fetch: [Fetch(ID, ROOM, ID, ID, FETCH_LIMIT, ID)],
     Nick: [Nick(ID, NICK)],
@@ -120,7 +123,7 @@ LARGEST: dict[Any, list[Any]] = {
     ],
     RoomsPage: [RoomsPage(ID, ROWS_OF_ROOMS, True)],
     Entry: [Entry(room, ID, ID, ID, Kind.SAY, NICK, True, TEXT) for room in (ROOM, LOG)],
-    Presence: [Presence(ROOM, NICK, True, Change.RENAMED, ID, NICK)],
+    Presence: [Presence(ROOM, NICK, True, Change.RENAMED, ID, NICK, operator=True)],
     Turnover: [Turnover(ROOM, ID, ID, ID, ID, ID)],
     Joined: [Joined(ID, ROOM, ID, ID, TOPIC, ID, ID, ID)],
     Fetched: [Fetched(ID, ROOM, ID, ID)],
@@ -178,7 +181,7 @@ entries = st.builds(
 names_pages = st.builds(
     NamesPage,
     rooms,
-    st.lists(st.builds(NameLine, nicks, st.booleans(), st.booleans()), max_size=12).map(tuple),
+    st.lists(st.builds(NameLine, nicks, st.booleans(), st.booleans(), st.booleans()), max_size=12).map(tuple),
     numbers,
     st.booleans(),
     numbers,
@@ -190,7 +193,7 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
     Names: st.builds(Names, positives, rooms, nicks),
     Motd: st.builds(Motd, positives, numbers),
     Bye: st.builds(Bye, reasons, seconds),
-    Join: st.builds(Join, positives, rooms),
+    Join: st.builds(Join, positives, rooms, lines(ROOM_KEY_BYTES)),
     Part: st.builds(Part, positives, rooms),
     Fetch: st.builds(
         Fetch,
@@ -229,7 +232,9 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
     Done: st.builds(Done, positives, paragraphs | names_pages),
     RoomsPage: st.builds(RoomsPage, positives, st.lists(room_lines, max_size=6).map(tuple), st.booleans()),
     Entry: entries,
-    Presence: st.builds(Presence, rooms, nicks, st.booleans(), st.sampled_from(Change), numbers, nicks),
+    Presence: st.builds(
+        Presence, rooms, nicks, st.booleans(), st.sampled_from(Change), numbers, nicks, st.booleans()
+    ),
     Turnover: st.builds(Turnover, rooms, numbers, numbers, numbers, numbers, numbers),
     Joined: st.builds(Joined, positives, rooms, numbers, numbers, topics, numbers, numbers, numbers),
     Fetched: st.builds(Fetched, positives, rooms, numbers, numbers),

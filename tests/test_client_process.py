@@ -196,7 +196,7 @@ class TalkTests(SecureCase):
             client.out.decode().splitlines(),
             [
                 f"the topic of {room}: tea",
-                f"1 in {room} (~ is not verified): {nick}",
+                f"1 in {room} (~ is not verified, @ is an operator): @{nick}",
                 f"you are {nick}2 now",
                 f"nothing older is kept of {room}",
                 f"you have left {room}: you are in no room",

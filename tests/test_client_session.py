@@ -147,6 +147,26 @@ class EnteringTests(ClientSessionTests):
         self.assertEqual(self.tell(entry(11)), [])
 
 
+class KeyTests(ClientSessionTests):
+    """The key of a room."""
+
+    def test_it_is_said_again(self) -> None:
+        """With each Join of the room, on whatever channel, until there is another."""
+        self.session.join(DEV, self.now, key="sesame")
+        self.asked()
+        self.session.join(DEV, self.now)
+        self.assertEqual(self.tell(Welcome("udpchat", "bob", "")), [Entered(Welcome("udpchat", "bob", ""))])
+        self.session.leave("", self.now)
+        self.session.connected(self.now + 1)
+        self.now += 1
+        self.assertEqual(self.only(Join), Join(1, DEV, "sesame"))
+        self.session.join(DEV, self.now, key="tahini")
+        self.session.leave("", self.now)
+        self.now += 1
+        self.session.connected(self.now)
+        self.assertEqual(self.only(Join), Join(1, DEV, "tahini"))
+
+
 class RoomTests(ClientSessionTests):
     """Following rooms."""
 

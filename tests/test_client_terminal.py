@@ -171,7 +171,9 @@ class TalkTests(SecureTerminalCase):
             f"{room} | connected",
         )
         person.type(b"/names" + ENTER)
-        await person.sees(f"-!- 1 in {room} (~ is not verified): {nick}", ">", f"{room} | connected")
+        await person.sees(
+            f"-!- 1 in {room} (~ is not verified, @ is an operator): @{nick}", ">", f"{room} | connected"
+        )
         person.type(b"/part" + ENTER)
         await person.sees(f"-!- you have left {room}: you are in {self.room}", ">", self.bar)
         await self.leave(person, CTRL_C)

@@ -87,6 +87,12 @@ class CommandTests(ScriptCase):
         self.assertEqual(self.client.said, [("one", "dev", Kind.SAY), ("two", "lobby", Kind.SAY)])
         self.assertEqual(self.code(), EXIT_OK)
 
+    def test_join_with_a_key(self) -> None:
+        """The key that a room may ask for is said with the wish to be in it."""
+        self.feed("/join dev sesame")
+        self.client.joined()
+        self.assertEqual(self.client.moves, ["join lobby", "join dev sesame"])
+
     def test_switch(self) -> None:
         """After /switch what follows is said there; nobody is asked, and a room one is not in is refused."""
         self.feed("/join dev", "/switch lobby", "one", "/switch ops", "two")

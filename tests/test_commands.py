@@ -63,7 +63,9 @@ class CommandTests(SynchronousTestCase):
             "/release": Release(0, ""),
             "/link": Link(0),
             "/join ops": Join(0, "ops"),
-            "/j ops": Join(0, "ops"),
+            "/j ops  sesame": Join(0, "ops", "sesame"),
+            "/invite bob": Order(0, "invite", "dev", "bob"),
+            "/mode": Order(0, "mode", "dev"),
             "/part": Part(0, "dev"),
             "/leave ops": Part(0, "ops"),
             "/names bob": Names(0, "dev", "bob"),
@@ -112,8 +114,34 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(parse_command(line), Join(0, "dev"))
         self.assertEqual(parse_command("/part #Dev"), Part(0, "dev"))
         self.assertEqual(parse_command("/list #Dev"), Rooms(0, "dev"))
-        for line in ("/join ##dev", "/join a b", "/join büro", "/join #", "/part a,b", "/list " + "x" * 33):
+        for line in ("/join ##dev", "/join a,b", "/join büro", "/join #", "/part a,b", "/list " + "x" * 33):
             self.assertEqual(self.refused(line), "ROOM_INVALID", line)
+
+    def test_modes(self) -> None:
+        """IRC's letters and words behind a sign, in this room or another; a key is one word."""
+        for line, order in (
+            ("/mode #Ops", Order(0, "mode", "ops")),
+            ("/mode +i", Order(0, "mode", "dev", "+i")),
+            ("/mode ops -i", Order(0, "mode", "ops", "-i")),
+            ("/mode  ops  +private", Order(0, "mode", "ops", "+i")),
+            ("/mode +verified", Order(0, "mode", "dev", "+v")),
+            ("/mode -topic", Order(0, "mode", "dev", "-t")),
+            ("/mode ops +k  sesame ", Order(0, "mode", "ops", "+k", "sesame")),
+            ("/mode +key sesame", Order(0, "mode", "dev", "+k", "sesame")),
+            ("/mode -k sesame", Order(0, "mode", "dev", "-k")),
+        ):
+            self.assertEqual(parse_command(line, "dev"), order, line)
+        for line in ("/mode +", "/mode ops x", "/mode +x", "/mode +iv", "/mode +k a b", "/join dev a b"):
+            self.assertEqual(self.refused(line), "ARGUMENT_INVALID", line)
+        self.assertEqual(self.refused("/join dev " + "é" * 17), "ARGUMENT_INVALID")
+        self.assertEqual(self.refused("/mode +k"), "ARGUMENT_MISSING")
+        self.assertEqual(self.refused("/mode +i", ""), "NOT_IN_ROOM")
+
+    def test_invitations(self) -> None:
+        """To this room or another; a nick is needed."""
+        self.assertEqual(parse_command("/invite @bob #Ops", ""), Order(0, "invite", "ops", "bob"))
+        self.assertEqual(self.refused("/invite"), "ARGUMENT_MISSING")
+        self.assertEqual(self.refused("/invite bob", ""), "NOT_IN_ROOM")
 
     def test_nicks(self) -> None:
         """What cannot be a nick is refused before anybody is asked, and what can is asked for as shown."""

@@ -261,7 +261,7 @@ class DecodingTests(SynchronousTestCase):
     def test_fields_of_the_future_in_rows(self) -> None:
         """So it is inside a page, a Pong and the limits of a Welcome."""
         more = [None, {"a": 1}]
-        page = [35, LOBBY, [["bob", True, True, *more], ["eve", False]], 2, False, 7, *more]
+        page = [35, LOBBY, [["bob", True, True, False, *more], ["eve", False]], 2, False, 7, *more]
         self.assertEqual(
             decode_replies(
                 datagram(

@@ -172,6 +172,14 @@ class AnswerTests(SynchronousTestCase):
             ["70 in dev (~ is not verified): ~bob", "there are more: /names bob"],
         )
 
+    def test_operators_in_rosters(self) -> None:
+        """They are marked as in IRC, and the mark is explained where there is one."""
+        nicks = NameLine("ann", True, operator=True), NameLine("bob", False, away=True, operator=True)
+        self.assertEqual(
+            names_lines(NamesPage("dev", nicks, 2, more=False)),
+            ["2 in dev (~ is not verified, @ is an operator): @ann @~bob (away)"],
+        )
+
     def test_rosters_of_nobody(self) -> None:
         """Behind the last nick there is nobody, which is said in words."""
         self.assertEqual(

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.errors import StoreError
 from chat.fields import MAX_NUMBER
 from chat.memos import (
+    Charter,
     Device,
     Lodging,
     Memo,
@@ -34,6 +35,19 @@ KINDS: dict[type[Memo], tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]] =
     Device: (ids, st.builds(Device, ids)),
     Reader: (words, st.builds(Reader, numbers)),
     Seat: (ids, st.builds(Seat, words, st.none() | ids, st.booleans(), st.booleans(), st.lists(words))),
+    Charter: (
+        words,
+        st.builds(
+            Charter,
+            st.lists(ids, max_size=3).map(tuple),
+            st.lists(ids, max_size=3).map(tuple),
+            st.booleans(),
+            words,
+            st.booleans(),
+            st.booleans(),
+            numbers,
+        ),
+    ),
     Lodging: (
         ids,
         st.builds(
@@ -62,6 +76,7 @@ def about(memos: Memos, kind: type[Memo]) -> dict[Any, Any]:
         Reader: memos.readers,
         Seat: memos.seats,
         Lodging: memos.lodgings,
+        Charter: memos.charters,
     }
     return found[kind]
 
@@ -85,16 +100,19 @@ class MemosTests(SynchronousTestCase):
         self.assertEqual(memo_key(Device, b"\x00\xff"), "device:00ff")
         self.assertEqual(memo_key(Seat, b"ab"), "seat:6162")
         self.assertEqual(memo_key(Lodging, b"ab"), "lodging:6162")
+        self.assertEqual(memo_key(Charter, "dev"), "room:dev")
 
     def test_bytes(self) -> None:
         """So do the memos themselves: these bytes are in files already."""
         seat = Seat("bob", None, is_plain=True, is_away=False, rooms=["lobby"])
+        charter = Charter((b"key",), (), is_private=True, key="key", is_locked=True, used=7)
         lodging = Lodging("::1", (6789, 0, 2), b"\x01", b"\n", "Bob", "lobby", 7, ("eve",))
         for memo, written in (
             (Owner("bob", b"key", 5), "93 a3626f62 c4036b6579 05"),
             (Device(b"key"), "91 c4036b6579"),
             (Reader(5), "91 05"),
             (seat, "95 a3626f62 c0 c3 c2 91a56c6f626279"),
+            (charter, "97 91c4036b6579 90 c3 a36b6579 c2 c3 07"),
             (lodging, "98 a33a3a31 93cd1a850002 c40101 c4010a a3426f62 a56c6f626279 07 91a3657665"),
         ):
             self.assertEqual(encode_memo(memo).hex(), written.replace(" ", ""))
@@ -135,7 +153,7 @@ class MemosTests(SynchronousTestCase):
     def test_any_bytes(self, kind: type[Memo], who: str, content: bytes) -> None:
         """Any key with any bytes gives memos or the store's fault."""
         try:
-            memos = decode_memos({f"{kind.__name__.lower()}:{who}": content})
+            memos = decode_memos({memo_key(kind, "").partition(":")[0] + f":{who}": content})
         except StoreError:
             return
         (memo,) = about(memos, kind).values()

@@ -166,16 +166,17 @@ class ChatClient:
         return entering
 
     @deferred
-    def join(self, room: str, *, with_roster: bool = False) -> Deferred[Joined]:
+    def join(self, room: str, *, with_roster: bool = False, key: str = "") -> Deferred[Joined]:
         """Be in `room` from now on, through every reconnect, until `part`; `roster` knows who else is.
 
-        Fails with `RequestRejected` if the server does not let us in.
+        `key` is what the room may ask for ("": none, or the one that was given before). Fails with
+        `RequestRejected` if the server does not let us in.
         """
         now = self._called()
         check_room(room)
         self._pending.parts.fail(room, Abandoned(f"{room} was joined again"))
         joining = self._pending.joins.add(room)
-        self._session.join(room, now, with_roster=with_roster)
+        self._session.join(room, now, with_roster=with_roster, key=key)
         joined = self._rooms.want(room, is_talking=self._session.state in (State.ENTERING, State.OPEN))
         if joined is not None:
             self._pending.joins.fire(room, joined)

@@ -6,6 +6,7 @@ People and scripts type the same lines. This module knows neither terminals nor 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred, fail
@@ -284,7 +285,7 @@ class Visit:
         if place is not None:
             return Answer([f"you are in {join.room}"])
         try:
-            joined = await self._in_turn(join.room, self.client.join)
+            joined = await self._in_turn(join.room, partial(self.client.join, key=join.key))
         except RequestRejected:
             self._places.undo(join, place)
             raise

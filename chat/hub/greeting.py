@@ -22,12 +22,11 @@ class Greeting:
     def welcome(self, member: Member) -> Welcome:
         """Give what a member is told of itself, now or again."""
         motd = self.motd if member.is_plain else beginning(self.motd, MOTD_BYTES)
-        owner = self._roll.owners.owner(member.nick.key)
         return Welcome(
             f"udpchat {__version__}",
             member.nick.shown,
             motd,
             direct=member.log,
-            is_owned=member.account is not None and owner == member.account,
+            is_owned=self._roll.owns_its_nick(member),
             is_operator=self._operators.is_operator(member),
         )

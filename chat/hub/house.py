@@ -1,15 +1,18 @@
-"""All rooms: those with members or entries, and the logs of direct messages among them. No I/O, no clock."""
+"""All rooms: those with members, entries or a charter, and logs of direct messages. No I/O, no clock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from chat.errors import RequestRejected
+from chat.hub.charters import LOOK_SECONDS, OWN_ROOMS, UNUSED_SECONDS, Charters
 from chat.hub.effects import Effect, Publish
 from chat.hub.members import Member
+from chat.hub.notebook import Notebook
 from chat.hub.replies import not_in
-from chat.hub.rooms import Room
+from chat.hub.rooms import Room, no_such_room
 from chat.hub.tallies import Tallies
+from chat.memos import Charter
 from chat.messages import LOBBY, Change, Turnover, is_direct
 from chat.safety import check_room
 from chat.stored import Heads
@@ -20,15 +23,19 @@ MAX_ROOMS = 10_000  # for everybody, half a kilobyte each; logs are as many as o
 class House:
     """The rooms, by name. Nobody is told who comes into a log of direct messages, or goes.
 
-    Rooms with more than `crowd` members are told now and then how many came and went, not who.
+    Rooms with more than `crowd` members are told now and then how many came and went, not who. Whoever
+    `may_all` is no stranger to any.
     """
 
-    def __init__(self, crowd: int) -> None:
+    def __init__(self, crowd: int, notebook: Notebook, may_all: Callable[[Member], bool]) -> None:
+        self.charters = Charters(notebook, may_all)
         self._rooms: dict[str, Room] = {}
         self._tallies = Tallies(crowd)
         self._public = 0  # of the rooms
         self._base = 0
         self._version = 0  # a new room's roster begins above every one that was forgotten
+        self._undated: set[str] = set()  # of the rooms, whose charters do not say when they were used last
+        self._look_at = 0.0  # when to look next for rooms that nobody uses
 
     def restore(self, heads: Heads) -> None:
         """Take over where the store stands."""
@@ -37,6 +44,13 @@ class House:
             room = self._rooms[name] = Room(name, stands.floor, stands.head, self._version, has_entries=True)
             room.topic = stands.topic
             self._public += not room.is_direct
+
+    def recall(self, charters: Mapping[str, Charter]) -> None:
+        """Take over what was remembered of rooms, after `restore`."""
+        for name, charter in charters.items():
+            self.charters.recall(self.open(name), charter)
+            if not charter.used:  # the server was killed within the second
+                self._undated.add(name)
 
     # --- looking
 
@@ -68,16 +82,38 @@ class House:
             self._public += not room.is_direct
         return room
 
-    def find(self, member: Member, name: str) -> Room:
-        """Give the room that `member` may join by this name, made if there is none."""
+    def find(self, member: Member, name: str, key: str = "") -> Room:
+        """Give the room that `member`, who says `key`, may join by this name; made, and its own, if need be.
+
+        Raises `RequestRejected`.
+        """
+        known = self._rooms.get(name)
         if is_direct(name):
             if name != member.log:  # the same answer whether there is such a log or not
-                raise RequestRejected("NO_SUCH_ROOM", "there is no such room for you")
-        elif name not in self._rooms:
+                raise no_such_room()
+        elif known is not None:
+            if not self.charters.operates(known, member):
+                known.check_entry(member, key)
+        else:
             check_room(name)
-            if self._public >= MAX_ROOMS and name != LOBBY:  # where everybody comes in
-                raise RequestRejected("TOO_MANY_ROOMS", f"there are {MAX_ROOMS} rooms already")
+            return self._found(member, name)
         return self.open(name)
+
+    def find_again(self, member: Member, name: str) -> Room:
+        """Give the room that `member` was in before a restart. Raises `RequestRejected`."""
+        return self.open(name) if name in self._rooms and not is_direct(name) else self.find(member, name)
+
+    def _found(self, member: Member, name: str) -> Room:
+        if name == LOBBY:  # where everybody comes in
+            return self.open(name)
+        if self._public >= MAX_ROOMS and not self._clear_one(None):
+            raise RequestRejected("TOO_MANY_ROOMS", f"there are {MAX_ROOMS} rooms already")
+        if member.account is not None and self.charters.own(member.account) >= OWN_ROOMS:
+            self._clear_one(member.account)
+        room = self.open(name)
+        self.charters.found(room, member)
+        self._undated.add(name)
+        return room
 
     # --- coming and going
 
@@ -99,11 +135,55 @@ class House:
         told = self._tell(room, member, Change.LEFT, now)
         if not room.count:
             self._tallies.forget(name)  # there is nobody to tell
-            if not room.has_entries:
-                self._version = max(self._version, room.version)
-                self._public -= not room.is_direct
-                del self._rooms[name]
+            self._undated.add(name)
+            self._forget(room)
         return told
+
+    # --- rooms that nobody uses
+
+    def expire(self, at: float) -> None:
+        """Make rooms everybody's that nobody was in for 30 days; `at` is in seconds since 1970.
+
+        But never what was said behind a door: who has a key to a private room finds it as it was.
+        """
+        for name in self._undated:
+            room = self._rooms.get(name)
+            if room is not None and room.has_charter:
+                self.charters.amend(room, used=int(at))
+        self._undated.clear()
+        if at < self._look_at:
+            return
+        self._look_at = at + LOOK_SECONDS
+        for room in list(self._rooms.values()):
+            is_old = room.has_charter and not room.count and room.charter.used <= at - UNUSED_SECONDS
+            if is_old and not (room.has_doors and room.has_entries):
+                self.charters.dissolve(room)
+                self._forget(room)
+
+    def _clear_one(self, owner: bytes | None) -> bool:
+        """Forget the room that was not used for longest of those in which nobody is and nothing was said.
+
+        Of those that the account `owner` alone operates; None: of all.
+        """
+        unused = (
+            room
+            for room in self._rooms.values()
+            if not (room.count or room.has_entries or room.is_direct)
+            and (owner is None or room.charter.operators == (owner,))
+        )
+        oldest = min(unused, key=lambda room: room.charter.used, default=None)
+        if oldest is None:
+            return False
+        self.charters.dissolve(oldest)
+        self._forget(oldest)
+        return True
+
+    def _forget(self, room: Room) -> None:
+        if room.count or room.has_entries or room.has_charter:
+            return
+        self._version = max(self._version, room.version)
+        self._public -= not room.is_direct
+        del self._rooms[room.name]
 
     def tell(self, member: Member, change: Change, now: float, new_nick: str = "") -> list[Effect]:
         """Tell the rooms that `member` is in of something that has become of it."""

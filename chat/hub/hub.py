@@ -22,6 +22,7 @@ from chat.hub.greeting import Greeting
 from chat.hub.house import House
 from chat.hub.looks import Looks
 from chat.hub.members import UNKNOWN, Member, Turn, is_of
+from chat.hub.moves import Moves
 from chat.hub.notebook import Notebook
 from chat.hub.operators import Operators
 from chat.hub.orders import Orders
@@ -30,6 +31,7 @@ from chat.hub.owners import log_name, no_key
 from chat.hub.policing import Policing
 from chat.hub.replies import draft_of, nobody_there, rejected, repeated, reply_to, store_failed
 from chat.hub.roll import Roll
+from chat.hub.roommodes import RoomModes
 from chat.hub.searches import Searches
 from chat.hub.silence import GONE_SECONDS
 from chat.memos import Memo, Memos, Seat
@@ -42,7 +44,6 @@ from chat.messages import (
     Done,
     Hello,
     Join,
-    Joined,
     Kind,
     Nick,
     Part,
@@ -80,16 +81,18 @@ class Hub:
     ) -> None:
         self._notebook = Notebook()
         self._roll = Roll(max_members, self._notebook, random)
-        self._house = House(crowd)
+        self._operators = Operators(self._notebook, self._roll.owners, operators, random)
+        self._house = House(crowd, self._notebook, self._operators.is_operator)
         self._direct = Direct(self._notebook, self._roll, self._house)
         tokens = count(1)  # of what the store is asked to read
         searches = self._searches = Searches(self._roll, self._house, tokens)
-        self._operators = Operators(self._notebook, self._roll.owners, operators, random)
         self._greeting = Greeting(self._roll, self._operators, motd)
         self._looks = Looks(self._roll, self._house, self._direct, self._greeting, tokens)
         policing = Policing(self._roll, self._operators, self._greeting)
         self._banning = Banning(self._roll, self._house, self._operators, self._leave)
-        self._orders = Orders(self._roll, self._operators, policing, self._banning, searches)
+        self._modes = RoomModes(self._roll, self._house)
+        self._moves = Moves(self._roll, self._house, self._direct)
+        self._orders = Orders(self._roll, self._operators, policing, self._banning, searches, self._modes)
         self._tokens = 0  # of what the store was asked to keep
 
     # --- the verbs
@@ -107,6 +110,7 @@ class Hub:
         self._roll.owners.recall(memos.owners, memos.devices)
         self._operators.recall(memos.operators)
         self._roll.bans.recall(memos.bans)
+        self._house.recall(memos.charters)
         self._direct.recall(
             memos.readers, {log.name: log.floor for log in self._house.all() if log.is_direct}
         )
@@ -200,7 +204,9 @@ class Hub:
                 member.know_stale(result.number)
                 if commit.last == UNKNOWN:
                     member.refuse(commit.draft.n)
-                    answer = rejected(member.finish(commit), nobody_there(commit.draft.room))
+                    target = commit.draft.room
+                    refusal = self._modes.barred(member, target) or nobody_there(target)
+                    answer = rejected(member.finish(commit), refusal)
                     return reply_to(member, answer) + self._go_on(member)
                 return self._commit(member, commit.draft)
             case Repeat():
@@ -246,6 +252,7 @@ class Hub:
             effects += self._leave(member, f"silent for {GONE_SECONDS:.0f} s")
         self._roll.expire_nicks()
         self._roll.bans.expire(self._roll.at)
+        self._house.expire(self._roll.at)
         return effects
 
     def next_timeout(self) -> float | None:
@@ -293,6 +300,7 @@ class Hub:
                 "LINK_UNREAD", "direct messages wait for this key: read them without --link"
             )
         self._roll.owners.link(code, key, now)
+        self._house.charters.adopt(self._house.all(), key, self._roll.owners.account(key))
 
     def _make_way(self, nick: CheckedNick, account: bytes | None) -> list[Effect]:
         """See that a nick is free: who has it already leaves if it is the same person, known by the key.
@@ -311,7 +319,7 @@ class Hub:
         member = self._roll.admit_again(client, seat, now)
         for name in seat.rooms[:MEMBER_ROOMS]:
             with suppress(RequestRejected):
-                self._house.put(member, self._house.find(member, name))
+                self._house.put(member, self._house.find_again(member, name))
         self._roll.note(member)
 
     def _leave(self, member: Member, reason: str) -> list[Effect]:
@@ -342,11 +350,11 @@ class Hub:
                 case Say():
                     return self._say(member, request)
                 case Join():
-                    return self._join(member, request)
+                    return self._moves.join(member, request)
                 case Part():
-                    return self._part(member, request)
+                    return self._moves.part(member, request)
                 case Nick():
-                    return self._rename(member, request)
+                    return self._moves.rename(member, request)
                 case Topic():
                     return self._set_topic(member, request)
                 case Order():
@@ -364,10 +372,12 @@ class Hub:
             return [] if busy is None else reply_to(member, busy)
         if say.kind is Kind.TOPIC:
             raise RequestRejected("KIND", "a topic has a request of its own")
+        refusal = nobody_there(say.room)
         if is_direct(say.room):
             target = self._direct.target(say)
         else:
-            target = (say.room, b"") if say.room in member.rooms else None
+            barred = self._modes.barred(member, say.room)
+            target, refusal = (say.room, b"") if barred is None else None, barred or refusal
         if target is not None:
             member.asking = say.id
             room, reader = target
@@ -375,13 +385,14 @@ class Hub:
         if member.last == UNKNOWN:  # it may be a repeat of what was said, and stored, before a restart
             member.asking = say.id
             return self._ask_store(member, draft_of(member, say.n, say.room, say.kind, say.text), UNKNOWN)
-        raise nobody_there(say.room)
+        raise refusal
 
     def _set_topic(self, member: Member, topic: Topic) -> list[Effect]:
         text = topic.text or ""
         room = self._house.room_of(member, topic.room)
         if room.is_direct:
             raise RequestRejected("NO_SUCH_ROOM", "direct messages have no topic")
+        self._modes.check_topic(member, room)
         if room.topic == text:
             return reply_to(member, Done(topic.id, text))
         member.asking = topic.id
@@ -399,40 +410,3 @@ class Hub:
         token = member.client + self._tokens.to_bytes(TOKEN_BYTES, "big")
         member.in_flight = Commit(token, draft, last)
         return [member.in_flight]
-
-    def _join(self, member: Member, join: Join) -> list[Effect]:
-        if join.room in member.rooms:
-            return reply_to(member, self._joined(member, join))
-        if len(member.rooms) >= MEMBER_ROOMS:
-            raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
-        told = self._house.let_in(member, self._house.find(member, join.room), self._roll.now)
-        self._roll.note(member)
-        return told + reply_to(member, self._joined(member, join))
-
-    def _joined(self, member: Member, join: Join) -> Joined:
-        room = self._house.room_of(member, join.room)
-        return room.joined(join.id, self._direct.seen(room.name, room.head) if room.is_direct else 0)
-
-    def _part(self, member: Member, part: Part) -> list[Effect]:
-        done = reply_to(member, Done(part.id, ""))
-        if part.room not in member.rooms:
-            return done
-        told = self._house.let_out(member, part.room, self._roll.now)
-        self._roll.note(member)
-        return told + done
-
-    def _rename(self, member: Member, request: Nick) -> list[Effect]:
-        nick = check_nick(request.nick)
-        if self._roll.holder(nick.key) not in (None, member):
-            raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
-        self._roll.check(nick, member.key)
-        told: list[Effect] = []
-        if nick != member.nick:
-            told = self._house.tell(member, Change.RENAMED, self._roll.now, nick.shown)
-            rooms = self._house.rooms_of(member)
-            for room in rooms:
-                room.unlist(member)
-            self._roll.rename(member, nick)
-            for room in rooms:
-                room.list_again(member)
-        return told + reply_to(member, Done(request.id, nick.shown))

@@ -109,7 +109,7 @@ class Looks:
                 page = beginning(self._greeting.motd, RESULT_BYTES, request.after)
                 return reply_to(member, Done(request.id, self._greeting.motd if member.is_plain else page))
             case Rooms():
-                return [Send(member.client, rooms_page(request.id, self._house.all(), request.after))]
+                return [Send(member.client, rooms_page(request.id, self._house.all(), request.after, member))]
             case Topic():
                 return reply_to(member, Done(request.id, self._house.room_of(member, request.room).topic))
             case Ping():

@@ -16,6 +16,7 @@ from chat.hub.pages import beginning
 from chat.hub.policing import Policing
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
+from chat.hub.roommodes import RoomModes
 from chat.hub.searches import Searches
 from chat.hub.spans import show_span
 from chat.messages import Done
@@ -28,12 +29,20 @@ class Orders:
     """Carries out orders of members on the roll: a table of what each verb does."""
 
     def __init__(
-        self, roll: Roll, operators: Operators, policing: Policing, banning: Banning, searches: Searches
+        self,
+        roll: Roll,
+        operators: Operators,
+        policing: Policing,
+        banning: Banning,
+        searches: Searches,
+        modes: RoomModes,
     ) -> None:
         self.outside = Outside()
         self._roll = roll
         self._operators = operators
         self._table: dict[str, Callable[[Member, Order], list[Effect]]] = {
+            Verb.INVITE: modes.invite,
+            Verb.MODE: modes.mode,
             Verb.UPTIME: self._uptime,
             Verb.VERSION: self._version,
             Verb.PING: self._ping,

@@ -8,6 +8,7 @@ from heapq import nsmallest
 from itertools import accumulate
 
 from chat.fields import NAMES_PAGE, RESULT_BYTES, ROOMS_PAGE
+from chat.hub.members import Member
 from chat.hub.rooms import Room
 from chat.messages import Entry, Fetch, NameLine, NamesPage, RoomLine, RoomsPage
 from chat.safety import nick_key
@@ -16,7 +17,7 @@ from chat.stored import Page
 ANSWER_BYTES = 48 * 1024  # of the entries that answer one Fetch: about 45 datagrams, no more than a burst
 ENTRY_BYTES = 120  # of an entry's frame beside its text, at most about that
 LISTED_TOPIC_BYTES = 80  # of a topic in the list of rooms: one line of a terminal
-NAME_ROW_BYTES = 6  # of a row beside its nick: msgpack's heads of row and nick, two booleans
+NAME_ROW_BYTES = 7  # of a row beside its nick: msgpack's heads of row and nick, three booleans
 ROOM_ROW_BYTES = 12  # of a row beside its name and topic: the heads of row, name and topic, a number
 
 
@@ -30,15 +31,28 @@ def names_page(room: Room, after: str) -> NamesPage:
     found = room.listed(nick_key(after), NAMES_PAGE + 1)
     sizes = (len(member.nick.shown.encode()) + NAME_ROW_BYTES for member in found[:NAMES_PAGE])
     count = _fitting(sizes, RESULT_BYTES)
-    rows = tuple(NameLine(m.nick.shown, m.is_verified, m.is_away) for m in found[:count])
+    rows = tuple(
+        NameLine(m.nick.shown, m.is_verified, m.is_away, operator=room.is_operated_by(m))
+        for m in found[:count]
+    )
     return NamesPage(room.name, rows, room.count, more=count < len(found), version=room.version)
 
 
-def rooms_page(request_id: int, rooms: Iterable[Room], after: str) -> RoomsPage:
-    """Give the rooms with members or a topic whose names are behind `after`, in the order of names."""
+def rooms_page(request_id: int, rooms: Iterable[Room], after: str, member: Member) -> RoomsPage:
+    """Give the rooms with members or a topic whose names are behind `after`, in the order of names.
+
+    Of private ones those that `member` is in.
+    """
     found = nsmallest(
         ROOMS_PAGE + 1,
-        (room for room in rooms if room.name > after and (room.count or room.topic) and not room.is_direct),
+        (
+            room
+            for room in rooms
+            if room.name > after
+            and (room.count or room.topic)
+            and not room.is_direct
+            and room.is_shown_to(member)
+        ),
         key=lambda room: room.name,
     )
     rows = tuple(RoomLine(room.name, room.count, beginning(room.topic, LISTED_TOPIC_BYTES)) for room in found)

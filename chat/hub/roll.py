@@ -90,6 +90,10 @@ class Roll:
         self.owners.check(nick, account)
         return account
 
+    def owns_its_nick(self, member: Member) -> bool:
+        """Say whether the nick that a member uses belongs to it."""
+        return member.account is not None and self.owners.owner(member.nick.key) == member.account
+
     def admit_again(self, client: bytes, seat: Seat, now: float) -> Member:
         """Let somebody be here who was before a restart, or raise `RequestRejected`."""
         nick = check_nick(seat.nick)

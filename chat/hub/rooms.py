@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 
+from msgspec.structs import replace
+
+from chat.errors import RequestRejected
 from chat.hub.members import Member
+from chat.memos import Charter
 from chat.messages import Change, Joined, Kind, Presence, RoomHead, is_direct
 from chat.stored import Fact
+
+PUBLIC = Charter()  # of a room that is everybody's
+
+
+def no_such_room() -> RequestRejected:
+    """Give the refusal of what is not for somebody: the same whether there is such a room or not."""
+    return RequestRejected("NO_SUCH_ROOM", "there is no such room for you: a private one takes an /invite")
 
 
 class Room:
@@ -16,13 +27,19 @@ class Room:
 
     `version` counts the changes of the roster. It may begin anew with a restart: whoever joins reads the
     roster from its `Joined` on, whatever it knew.
+
+    `charter` says who may do what here. `founder` is the member who has made the room and operates it as long
+    as it is in (b"": nobody does so), `guests` are the members who were invited and have no account.
     """
 
     __slots__ = (
         "_everybody",
         "_members",
         "_roster",
+        "charter",
         "floor",
+        "founder",
+        "guests",
         "has_entries",
         "head",
         "is_direct",
@@ -39,6 +56,9 @@ class Room:
         self.has_entries = has_entries  # it ever had one: then it is not forgotten when the last member goes
         self.topic = ""
         self.version = version
+        self.charter = PUBLIC
+        self.founder = b""
+        self.guests: set[bytes] = set()  # at most as many as may be invited
         self._members: dict[bytes, None] = {}
         self._everybody: tuple[bytes, ...] | None = ()  # None: somebody came or went since it was made
         self._roster: list[Member] = []  # in the order of nicks, kept so: a full room is listed in many pages
@@ -62,6 +82,50 @@ class Room:
         count entries as gone that are still to be shown.
         """
         self.floor = max(self.floor, min(floor, self.head))
+
+    # --- who may do what
+
+    @property
+    def has_charter(self) -> bool:
+        """Say whether it is any other than a room of everybody's: then it is not forgotten."""
+        return replace(self.charter, used=0) != PUBLIC
+
+    @property
+    def has_doors(self) -> bool:
+        """Say whether not everybody may come in."""
+        return self.charter.is_private or bool(self.charter.key)
+
+    def is_operated_by(self, member: Member) -> bool:
+        """Say whether `member` is an operator of this room."""
+        return member.client == self.founder or (
+            member.account is not None and member.account in self.charter.operators
+        )
+
+    def operators_here(self) -> list[str]:
+        """Give the nicks of the operators that are in the room, in the order of their keys."""
+        return [member.nick.shown for member in self._roster if self.is_operated_by(member)]
+
+    def is_invited(self, member: Member) -> bool:
+        """Say whether `member` may come in whatever the room is."""
+        return member.client in self.guests or (
+            member.account is not None and member.account in self.charter.invited
+        )
+
+    def is_shown_to(self, member: Member) -> bool:
+        """Say whether `member` may know that there is this room."""
+        return not self.charter.is_private or self.name in member.rooms
+
+    def check_entry(self, member: Member, key: str) -> None:
+        """Raise `RequestRejected` if `member`, who says `key`, may not come in."""
+        asked = self.charter.key
+        if not self.has_doors or self.is_invited(member):
+            return
+        if asked and key == asked:
+            return
+        if self.charter.is_private:
+            raise no_such_room()
+        wanted = f"that is not the key of {self.name}" if key else f"{self.name} has a key"
+        raise RequestRejected("ROOM_KEY", f"{wanted}: /join {self.name} KEY")
 
     # --- the roster
 
@@ -93,6 +157,9 @@ class Room:
         del self._members[member.client]
         self._everybody = None
         self.unlist(member)
+        self.guests.discard(member.client)
+        if self.founder == member.client:
+            self.founder = b""
 
     def unlist(self, member: Member) -> None:
         """Take `member` out of the list of nicks, before it has another nick; `list_again` goes with it."""
@@ -119,6 +186,7 @@ class Room:
             change=change,
             version=self.version,
             new_nick=new_nick,
+            operator=self.is_operated_by(member),
         )
 
     def joined(self, request_id: int, seen: int = 0) -> Joined:

@@ -143,9 +143,9 @@ class ClientSession:
         self.client = client
         return self._outbox.renumber()
 
-    def join(self, room: str, now: float, *, with_roster: bool = False) -> None:
-        """Be in `room` from now on, through every reconnect, until `part`."""
-        self._rooms.join(room, with_roster=with_roster)
+    def join(self, room: str, now: float, *, with_roster: bool = False, key: str = "") -> None:
+        """Be in `room`, which may ask for `key`, from now on, through every reconnect, until `part`."""
+        self._rooms.join(room, with_roster=with_roster, key=key)
         self._advance(now)
 
     def part(self, room: str, now: float) -> None:

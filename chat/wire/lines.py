@@ -161,9 +161,10 @@ def names_lines(page: NamesPage) -> list[str]:
     place = "here" if page.room == LOBBY else f"in {page.room}"
     if not page.nicks:
         return [f"{page.count} {place}, nobody behind that nick"]
-    lines = [f"{page.count} {place} (~ is not verified):"]
+    signs = ", @ is an operator" if any(member.operator for member in page.nicks) else ""
+    lines = [f"{page.count} {place} (~ is not verified{signs}):"]
     for member in page.nicks:
-        sign = "" if member.verified else "~"
+        sign = ("@" if member.operator else "") + ("" if member.verified else "~")
         name = f"{sign}{member.nick} (away)" if member.away else f"{sign}{member.nick}"
         if len(lines[-1].encode()) + len(name.encode()) > NAMES_LINE_BYTES:
             lines.append("")

@@ -22,6 +22,7 @@ class Room:
         self.log = log
         self.roster: Roster | None = None
         self.is_wanted = False
+        self.key = ""  # that it may ask for
         self.is_in = False
         self._was_in = False  # or may have been, since we last were told that we are not
         self._is_asked = False  # a Join or Part is out: one at a time, or they could overtake each other
@@ -57,7 +58,7 @@ class Room:
         if not self.is_in and (self.is_wanted or (is_talking and self._was_in)):
             self._is_asked = self._was_in = True
             self.log.joining()
-            return Join(1, self.name)
+            return Join(1, self.name, self.key)
         if self._was_in and not self.is_wanted and not is_talking:
             self._is_asked = True
             return Part(1, self.name)

@@ -49,10 +49,11 @@ class Rooms:
         """The rooms' logs, by name."""
         return {name: room.log for name, room in self._rooms.items()}
 
-    def join(self, name: str, *, with_roster: bool = False) -> None:
-        """Want to be in a room."""
+    def join(self, name: str, *, with_roster: bool = False, key: str = "") -> None:
+        """Want to be in a room, and say this key from now on ("": as before)."""
         room = self._rooms.setdefault(name, Room(name, RoomLog(self._round_trip, self._random)))
         room.is_wanted = True
+        room.key = key or room.key
         if with_roster and room.roster is None:
             room.roster = Roster()
 

@@ -173,4 +173,5 @@ class Roster:
         key = nick_key(nick)
         has_room = len(self.lines) < MEMBERS or key in self.lines
         if change.change is not Change.LEFT and concerns(key, change.version) and has_room:
-            self.lines[key] = NameLine(nick, change.verified, change.change is Change.AWAY)
+            is_away = change.change is Change.AWAY
+            self.lines[key] = NameLine(nick, change.verified, is_away, operator=change.operator)

@@ -1,0 +1,64 @@
+"""Members on the move: into rooms, out of them, and under another nick. No I/O, no clock."""
+
+from __future__ import annotations
+
+from chat.errors import RequestRejected
+from chat.fields import MEMBER_ROOMS
+from chat.hub.direct import Direct
+from chat.hub.effects import Effect
+from chat.hub.house import House
+from chat.hub.members import Member
+from chat.hub.replies import reply_to
+from chat.hub.roll import Roll
+from chat.messages import Change, Done, Join, Joined, Nick, Part
+from chat.safety import check_nick
+
+
+class Moves:
+    """Moves members of the roll through the house, and tells rooms of it. Each raises `RequestRejected`."""
+
+    def __init__(self, roll: Roll, house: House, direct: Direct) -> None:
+        self._roll = roll
+        self._house = house
+        self._direct = direct
+
+    def join(self, member: Member, join: Join) -> list[Effect]:
+        """Let a member into a room, or tell it again that it is in."""
+        if join.room in member.rooms:
+            return reply_to(member, self._joined(member, join))
+        if len(member.rooms) >= MEMBER_ROOMS:
+            raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
+        told = self._house.let_in(member, self._house.find(member, join.room, join.key), self._roll.now)
+        self._roll.note(member)
+        return told + reply_to(member, self._joined(member, join))
+
+    def part(self, member: Member, part: Part) -> list[Effect]:
+        """Let a member out of a room, whether it was in or not. It is not invited there any more."""
+        done = reply_to(member, Done(part.id, ""))
+        if part.room not in member.rooms:
+            return done
+        self._house.charters.disinvite(self._house.room_of(member, part.room), member)
+        told = self._house.let_out(member, part.room, self._roll.now)
+        self._roll.note(member)
+        return told + done
+
+    def rename(self, member: Member, request: Nick) -> list[Effect]:
+        """Let a member have another nick, if that is free."""
+        nick = check_nick(request.nick)
+        if self._roll.holder(nick.key) not in (None, member):
+            raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
+        self._roll.check(nick, member.key)
+        told: list[Effect] = []
+        if nick != member.nick:
+            told = self._house.tell(member, Change.RENAMED, self._roll.now, nick.shown)
+            rooms = self._house.rooms_of(member)
+            for room in rooms:
+                room.unlist(member)
+            self._roll.rename(member, nick)
+            for room in rooms:
+                room.list_again(member)
+        return told + reply_to(member, Done(request.id, nick.shown))
+
+    def _joined(self, member: Member, join: Join) -> Joined:
+        room = self._house.room_of(member, join.room)
+        return room.joined(join.id, self._direct.seen(room.name, room.head) if room.is_direct else 0)
