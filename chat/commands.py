@@ -129,6 +129,14 @@ COMMANDS = (
     ),
     Command("kick", (), "<nick> [reason]", "put somebody out of this room", typed.kick, Who.ROOM_OPERATOR),
     Command(
+        "redact",
+        (),
+        "<nick or position> [number]",
+        "take away what somebody has said here: their newest line, or their third newest",
+        typed.redact,
+        Who.ROOM_OPERATOR,
+    ),
+    Command(
         "ban",
         (),
         "<nick, key or address> [time] [reason]",

@@ -32,6 +32,7 @@ class Verb(StrEnum):
     WALL = "wall"
     SEARCH = "search"
     KICK = "kick"
+    REDACT = "redact"
     BAN = "ban"
     UNBAN = "unban"
     BANNED = "banned"
@@ -58,6 +59,7 @@ MAY = {
     Verb.WALL: Who.OPERATOR,
     Verb.SEARCH: Who.ANYBODY,
     Verb.KICK: Who.ROOM_OPERATOR,
+    Verb.REDACT: Who.ROOM_OPERATOR,
     Verb.BAN: Who.OPERATOR,
     Verb.UNBAN: Who.OPERATOR,
     Verb.BANNED: Who.OPERATOR,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from chat.errors import RequestRejected
-from chat.fields import CODE_BYTES, REASON_BYTES, ROOM_KEY_BYTES, TARGET_BYTES, TOPIC_BYTES
+from chat.fields import CODE_BYTES, MAX_NUMBER, REASON_BYTES, ROOM_KEY_BYTES, TARGET_BYTES, TOPIC_BYTES
 from chat.local import Ignore, Local, SayBack, Switch, Unignore
 from chat.messages import (
     DIRECT,
@@ -37,6 +37,7 @@ MAX_AGE = 30 * 86_400  # seconds that `/history` looks back: a nick that nobody 
 NO_TOPIC = "-"  # in place of a topic: there shall be none
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
+_POSITION = re.compile(r"[1-9][0-9]{6,15}")  # longer than people count, and as long as positions are
 _AGE = re.compile(r"([1-9][0-9]{0,8})([mhd])", re.IGNORECASE)
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 _MODES = {"private": "i", "key": "k", "verified": "v", "topic": "t"}  # what people may say for the letters
@@ -113,6 +114,18 @@ def kick(argument: str, room: str) -> Order:
     """Put somebody out of the room."""
     name, _, why = given(argument, "/kick: whom? Like this: /kick bob be nice").partition(" ")
     return Order(0, Verb.KICK, check_current(room), person(name), reason(why.strip()))
+
+
+def redact(argument: str, room: str) -> Order:
+    """Take away what somebody has said here."""
+    example = "Like this: /redact bob, or /redact bob 3 for the third newest"
+    whom, _, which = given(argument, f"/redact: whose line? {example}").partition(" ")
+    if _POSITION.fullmatch(whom) and not which:
+        return Order(0, Verb.REDACT, check_current(room), number=min(int(whom), MAX_NUMBER))
+    which = which.strip()
+    if which and not _COUNT.fullmatch(which):
+        raise RequestRejected("ARGUMENT_INVALID", f"/redact: which line? {example}")
+    return Order(0, Verb.REDACT, check_current(room), person(whom), number=int(which or 1))
 
 
 def ban(argument: str, _: str) -> Order:

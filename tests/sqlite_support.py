@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.store.sqlite import SqliteStore
-from tests.store_contract import START
+from tests.store_case import START
 
 DAY = 86_400.0
 

@@ -59,7 +59,7 @@ class KickTests(OperatorTests):
         self.assertEqual((told.message.nick, told.message.change), ("Bob", Change.LEFT))
         self.assertNotIn(BOB, told.members)
         self.assertEqual(self.answer(effects), "Bob is out of lobby")
-        self.assertEqual(self.logged(effects)[2:], ("kick", LOBBY, "bob", "be nice"))
+        self.assertEqual(self.logged(effects)[2:6], ("kick", LOBBY, "bob", "be nice"))
         seat = self.hub.memos_to_keep()[memo_key(Seat, BOB)]
         assert isinstance(seat, Seat), seat
         self.assertEqual(seat.rooms, [])
@@ -144,7 +144,7 @@ class BanTests(OperatorTests):
             (drop,) = [each for each in effects if isinstance(each, Drop)]
             self.assertEqual((drop.member, drop.reason), (client, "banned by olga"))
             self.assertIn("is banned until 2023-11-14 23:30 UTC by olga: spam", self.answer(effects))
-            self.assertEqual(self.logged(effects)[2:], ("ban", "", nick, "spam"))
+            self.assertEqual(self.logged(effects)[2:6], ("ban", "", nick, "spam"))
 
     def test_for_how_long(self) -> None:
         """A day unless it is said; then the nick is anybody's again. For ever has no end."""

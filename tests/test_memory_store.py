@@ -11,7 +11,8 @@ from chat.messages import LOBBY
 from chat.store.interface import KEPT_ROOMS, RUN_BITS, RUN_STEP, Store, begin_run
 from chat.store.memory import KEPT_CLIENTS, KEPT_ENTRIES, KEPT_IN_ALL, Contents, MemoryStore
 from chat.stored import Appended, Fact, Heads, Page, RoomHeads
-from tests.store_contract import ANN, BOB, HOUR, LARGEST, START, StoreContract, draft
+from tests.store_case import ANN, BOB, HOUR, LARGEST, START, draft
+from tests.store_contract import StoreContract
 
 
 class RunTests(SynchronousTestCase):

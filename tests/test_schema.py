@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.errors import StoreError
 from chat.store.schema import SCRIPTS, check_schema, upgrade
 from chat.store.tables import Tables
-from tests.store_contract import START
+from tests.store_case import START
 
 OLD = ("CREATE TABLE run (base INTEGER); CREATE TABLE texts (text TEXT); INSERT INTO run VALUES (7);",)
 NEXT = (*OLD, "ALTER TABLE texts ADD COLUMN tone TEXT NOT NULL DEFAULT 'calm'; UPDATE run SET base = 8;")

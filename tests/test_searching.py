@@ -16,7 +16,7 @@ from chat.store.interface import LOOKED_AT
 from chat.store.memory import MemoryStore
 from chat.store.tables import Tables
 from chat.stored import Draft, Found
-from tests.store_contract import ANN, START
+from tests.store_case import ANN, START
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase as _Case

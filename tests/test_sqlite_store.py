@@ -11,13 +11,15 @@ from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
+from chat.notices import REDACTED
 from chat.store.interface import KEPT_ROOMS, Store
 from chat.store.schema import SCRIPTS
 from chat.store.sqlite import BATCH, PAGE, TOLD_AT_ONCE, WAITING, SqliteStore
 from chat.store.tables import Tables
 from chat.stored import Appended, Repeat, Stale
 from tests.sqlite_support import SqliteTestCase
-from tests.store_contract import BOB, START, StoreContract, draft
+from tests.store_case import BOB, START, draft
+from tests.store_contract import StoreContract
 
 
 class SqliteStoreTests(StoreContract, SynchronousTestCase):
@@ -33,6 +35,15 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
     def make(self) -> Store:
         """Make one on the file of this test."""
         return SqliteStore(self.path, lambda: self.now, maybeDeferred, maybeDeferred, lambda call: call())
+
+    def test_what_was_redacted_stays_so(self) -> None:
+        """After a restart the text is not there, and a repeat of it is one still."""
+        result = self.append(1, 0)
+        assert isinstance(result, Appended)
+        self.redact(result.seq)
+        self.restart(1.0)
+        self.assertEqual([entry.text for entry in self.read().entries], [REDACTED])
+        self.assertEqual(self.append(1, 0), Repeat(result.seq))
 
 
 class GroupCommitTests(SqliteTestCase):

@@ -20,7 +20,7 @@ from chat.store.memory import MemoryStore
 from chat.stored import Appended
 from tests.client_process import the_reactor
 from tests.server_process import DEADLINE
-from tests.store_contract import draft
+from tests.store_case import draft
 
 
 class TidyingTests(SynchronousTestCase):

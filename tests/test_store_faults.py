@@ -18,7 +18,7 @@ from chat.store.tables import Tables
 from tests.loopback_support import LoopbackTestCase
 from tests.server_process import DEADLINE, FOREGROUND, Record, ServerProcess, run, twistd
 from tests.small_disk import as_seen_by, copy_store, on_small_disk, small_disk_missing
-from tests.store_contract import START, draft
+from tests.store_case import START, draft
 from tests.talkers import Crowd, Talker, read_store
 
 OURS = ("--interface=127.0.0.1", "--store=sqlite:")

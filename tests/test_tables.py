@@ -12,7 +12,7 @@ from chat.stored import Appended, Draft, Page, RoomHeads, Stale
 from chat.wire.sequence import NotKept, RoomLog, RoundTrip
 from tests.room_log_support import middle
 from tests.sqlite_support import DAY, SqliteTestCase
-from tests.store_contract import ANN, BOB, draft
+from tests.store_case import ANN, BOB, draft
 
 
 class ForgettingRoomsTests(SqliteTestCase):

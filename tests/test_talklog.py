@@ -45,8 +45,8 @@ class TalkLogTests(SynchronousTestCase):
     def test_an_order(self) -> None:
         """Who did what to whom and where, and why; words of theirs are fields, and never a format."""
         talk = TalkLog(with_text=True)
-        talk.acted(Acted("ann", bytes(32), "kick", "dev", "{bob}", "{0} {addr!r}"))
-        talk.acted(Acted("ann", None, "reload", "", "", ""))
+        talk.acted(Acted("ann", bytes(32), "kick", "dev", "{bob}", "{0} {addr!r}", 0))
+        talk.acted(Acted("ann", None, "reload", "", "", "", 0))
         key = show_fingerprint(bytes(32))
         self.assertEqual(
             [formatEvent(event) for event in self.events],

@@ -37,6 +37,14 @@ class Seek(NamedTuple):
     limit: int
 
 
+class Redact(NamedTuple):
+    """Take away a text (see `Store.redact`); `Hub.redacted` or `Hub.failed` takes what comes of it."""
+
+    token: int
+    room: str
+    seq: int
+
+
 class Send(NamedTuple):
     """Tell one member: a reply, or an entry that it has fetched."""
 
@@ -65,7 +73,10 @@ class Drop(NamedTuple):
 
 
 class Acted(NamedTuple):
-    """An operator has done something: for the log. `key` is that person's (None: has none), `text` why."""
+    """An operator has done something: for the log. `key` is that person's (None: has none), `text` why.
+
+    `number` is that of the order: for how long, or which.
+    """
 
     nick: str
     key: bytes | None
@@ -73,6 +84,7 @@ class Acted(NamedTuple):
     room: str
     target: str
     text: str
+    number: int
 
 
-Effect = Commit | Read | Seek | Send | Publish | Drop | Acted
+Effect = Commit | Read | Seek | Send | Publish | Drop | Acted | Redact

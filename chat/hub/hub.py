@@ -29,6 +29,7 @@ from chat.hub.orders import Orders
 from chat.hub.outside import Outside
 from chat.hub.owners import log_name, no_key
 from chat.hub.policing import Policing
+from chat.hub.redactions import Redactions
 from chat.hub.replies import draft_of, nobody_there, rejected, repeated, reply_to, store_failed
 from chat.hub.roll import Roll
 from chat.hub.roommodes import RoomModes
@@ -89,10 +90,13 @@ class Hub:
         self._greeting = Greeting(self._roll, self._operators, motd)
         self._looks = Looks(self._roll, self._house, self._direct, self._greeting, tokens)
         policing = Policing(self._roll, self._operators, self._greeting)
+        redactions = self._redactions = Redactions(self._roll, self._house, self._operators, tokens)
         self._banning = Banning(self._roll, self._house, self._operators, self._leave)
         self._modes = RoomModes(self._roll, self._house)
         self._moves = Moves(self._roll, self._house, self._direct)
-        self._orders = Orders(self._roll, self._operators, policing, self._banning, searches, self._modes)
+        self._orders = Orders(
+            self._roll, self._operators, policing, self._banning, searches, self._modes, redactions
+        )
         self._tokens = 0  # of what the store was asked to keep
 
     # --- the verbs
@@ -219,7 +223,11 @@ class Hub:
 
     def answered(self, token: int, page: Page) -> list[Effect]:
         """Send what the store has read to who asked for it, if it is still in the room."""
-        return self._looks.answered(token, page)
+        return (self._redactions if token in self._redactions else self._looks).answered(token, page)
+
+    def redacted(self, token: int, is_done: bool) -> list[Effect]:
+        """Tell of a text that the store has taken away, or does not keep any more."""
+        return self._redactions.redacted(token, is_done)
 
     def found(self, token: int, found: Found) -> list[Effect]:
         """Go on with a search of which the store has made one step, or answer it."""
@@ -231,7 +239,8 @@ class Hub:
         A native client repeats a `Fetch` by itself, so it is told nothing.
         """
         if isinstance(token, int):
-            return (self._searches if token in self._searches else self._looks).failed(token)
+            askers = self._searches, self._redactions
+            return next((each for each in askers if token in each), self._looks).failed(token)
         member = self._roll.get(token[:-TOKEN_BYTES])
         if member is None or member.in_flight is None or member.in_flight.token != token:
             return []

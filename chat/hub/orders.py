@@ -14,6 +14,7 @@ from chat.hub.operators import Operators
 from chat.hub.outside import Outside
 from chat.hub.pages import beginning
 from chat.hub.policing import Policing
+from chat.hub.redactions import Redactions
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
 from chat.hub.roommodes import RoomModes
@@ -36,6 +37,7 @@ class Orders:
         banning: Banning,
         searches: Searches,
         modes: RoomModes,
+        redactions: Redactions,
     ) -> None:
         self.outside = Outside()
         self._roll = roll
@@ -51,6 +53,7 @@ class Orders:
             Verb.DEOP: policing.deop,
             Verb.WALL: policing.wall,
             Verb.SEARCH: searches.begin,
+            Verb.REDACT: redactions.begin,
             Verb.KICK: banning.kick,
             Verb.BAN: banning.ban,
             Verb.UNBAN: banning.unban,
@@ -67,7 +70,7 @@ class Orders:
         effects = act(member, order)
         if order.verb in _LOGGED:
             text = "" if order.verb == Verb.OPERATOR else order.text  # that is a code
-            effects.append(Acted(nick, member.key, order.verb, order.room, order.target, text))
+            effects.append(Acted(nick, member.key, order.verb, order.room, order.target, text, order.number))
         return effects
 
     def _uptime(self, member: Member, order: Order) -> list[Effect]:

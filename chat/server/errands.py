@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chat.errors import StoreError
-from chat.hub.effects import Commit, Effect, Read, Seek
+from chat.hub.effects import Commit, Effect, Read, Redact, Seek
 from chat.hub.hub import Hub
 from chat.memos import Memo, Memos, decode_memos
 from chat.server.limits import FaultLog
@@ -66,7 +66,7 @@ class Errands:
         """
         return self._store.heads().addCallback(self._restore)
 
-    def run(self, errand: Commit | Read | Seek) -> None:
+    def run(self, errand: Commit | Read | Seek | Redact) -> None:
         """Ask the store."""
         if isinstance(errand, Commit):
             answer = self._store.append(errand.draft, errand.last)
@@ -74,6 +74,9 @@ class Errands:
         elif isinstance(errand, Seek):
             found = self._store.search(errand.room, errand.words, errand.before, errand.limit)
             self._await(found, self._hub.found, errand.token)
+        elif isinstance(errand, Redact):
+            redacted = self._store.redact(errand.room, errand.seq)
+            self._await(redacted, self._hub.redacted, errand.token)
         else:
             fetch = errand.fetch
             page = self._store.read(fetch.room, fetch.after, fetch.before, fetch.limit)

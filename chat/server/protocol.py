@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chat.errors import StoreError
-from chat.hub.effects import Acted, Commit, Drop, Effect, Publish, Read, Seek, Send
+from chat.hub.effects import Acted, Commit, Drop, Effect, Publish, Read, Redact, Seek, Send
 from chat.hub.hub import REPLACED, Hub
 from chat.hub.outside import Outside
 from chat.messages import Bye, Entry, Reply, Request
@@ -334,7 +334,7 @@ class ChatServer(DatagramProtocol):
                     self._tell(peer, effect.message, now)
             case Publish():
                 self._publish(effect, now)
-            case Commit() | Read() | Seek():
+            case Commit() | Read() | Seek() | Redact():
                 self._errands.run(effect)
             case Drop():
                 self._drop(effect, now)

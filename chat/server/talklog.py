@@ -66,6 +66,7 @@ class TalkLog:
             room=acted.room,
             place=f" in {acted.room}" if acted.room else "",
             reason=acted.text,
+            number=acted.number,
             why=f": {acted.text}" if acted.text else "",
         )
 

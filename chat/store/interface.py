@@ -67,6 +67,12 @@ class Store(Protocol):
         Words are folded. At most `limit`, out of 5,000 that it looks at: `Found` says where to go on.
         """
 
+    def redact(self, room: str, seq: int) -> Deferred[bool]:
+        """Put `REDACTED` in the place of a text; all else of its entry stays. False: it is not kept.
+
+        What became of it, and so what a repeat of it is told, does not change. No subscriber is told.
+        """
+
     def heads(self) -> Deferred[Heads]:
         """Tell where every room stands; what comes later is what `subscribe` tells."""
 

@@ -6,10 +6,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail, succeed
 
 from chat.errors import StoreError
 from chat.messages import Entry, Kind
+from chat.notices import REDACTED
 from chat.store.interface import KEPT_RESULTS, KEPT_ROOMS, LOOKED_AT, READ_LIMIT, begin_run, holds, said
 from chat.stored import Appended, AppendResult, Draft, Fact, Found, Heads, Page, Repeat, RoomHeads, Stale
 
@@ -135,6 +137,19 @@ class MemoryStore:
             if len(found) == limit or looked == LOOKED_AT:
                 return succeed(Found(tuple(found), entry.seq))
         return succeed(Found(tuple(found), 0))
+
+    def redact(self, room: str, seq: int) -> Deferred[bool]:
+        """See `Store.redact`. What is redacted was mostly said just now, so the search begins at the end."""
+        if self._closed:
+            return fail(StoreError("the store is closed"))
+        kept = self.contents.rooms.get(room)
+        facts: deque[Fact] = deque() if kept is None else kept.facts
+        for place in range(len(facts) - 1, -1, -1):
+            fact = facts[place]
+            if fact.entry.seq == seq:
+                facts[place] = replace(fact, entry=replace(fact.entry, text=REDACTED))
+                return succeed(True)
+        return succeed(False)
 
     def heads(self) -> Deferred[Heads]:
         """See `Store.heads`."""

@@ -100,6 +100,12 @@ class SqliteStore:
             return fail(StoreError("the store is closed"))
         return self._reader(self._view.search, room, tuple(words), before, limit)
 
+    def redact(self, room: str, seq: int) -> Deferred[bool]:
+        """See `Store.redact`."""
+        if self._closing is not None:
+            return fail(StoreError("the store is closed"))
+        return self._writer(self._tables.redact, room, seq)
+
     def heads(self) -> Deferred[Heads]:
         """See `Store.heads`."""
         if self._closing is not None:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from chat.errors import StoreError
 from chat.messages import Entry, Kind
+from chat.notices import REDACTED
 from chat.store.interface import EMPTY_ROOMS, KEPT_RESULTS, KEPT_ROOMS, READ_LIMIT, begin_run, said
 from chat.store.schema import check_schema, transaction, upgrade
 from chat.store.searching import search
@@ -285,6 +286,17 @@ class Tables:
         with told_plainly(self._path), transaction(self._connection, "DEFERRED"):
             rows, older = search(self._connection, room, words, before, limit)
         return Found(tuple(_entry(room, row) for row in rows), older)
+
+    def redact(self, room: str, seq: int) -> bool:
+        """Do what `Store.redact` promises."""
+        known = self._rooms.get(room)
+        if known is None:
+            return False
+        with told_plainly(self._path), transaction(self._connection):
+            changed = self._connection.execute(
+                "UPDATE entries SET text = ? WHERE seq = ? AND room = ?", (REDACTED, seq, known.id)
+            )
+        return changed.rowcount > 0
 
     def heads(self) -> Heads:
         """Give what `Store.heads` promises."""

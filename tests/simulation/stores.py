@@ -142,6 +142,10 @@ class SlowStore:
         """See `Store.search`."""
         return self._store.search(room, words, before, limit)
 
+    def redact(self, room: str, seq: int) -> Deferred[bool]:
+        """See `Store.redact`."""
+        return self._store.redact(room, seq)
+
     def heads(self) -> Deferred[Heads]:
         """See `Store.heads`."""
         found = self._store.heads()
