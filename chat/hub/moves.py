@@ -47,7 +47,7 @@ class Moves:
         nick = check_nick(request.nick)
         if self._roll.holder(nick.key) not in (None, member):
             raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
-        self._roll.check(nick, member.key)
+        self._roll.check(nick, member.key, member)
         told: list[Effect] = []
         if nick != member.nick:
             told = self._house.tell(member, Change.RENAMED, self._roll.now, nick.shown)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from chat.errors import RequestRejected
+from chat.hub.likeness import Likeness
 from chat.hub.notebook import Notebook
 from chat.memos import Device, Owner
 from chat.messages import DIRECT
@@ -58,6 +59,7 @@ class Owners:
         self._notebook = notebook
         self._random = random
         self._owners: OrderedDict[str, Owner] = OrderedDict()  # by the nick's key, the longest unused first
+        self._likeness = Likeness()  # of the same nicks
         self._owned: Counter[bytes] = Counter()  # nicks, by account
         self._devices: dict[bytes, Device] = {}  # by fingerprint, those that are not an account's first
         self._codes: OrderedDict[str, _Code] = OrderedDict()
@@ -66,6 +68,7 @@ class Owners:
         """Take over what was remembered."""
         for key, owner in sorted(owners.items(), key=lambda item: item[1].used):
             self._owners[key] = owner
+            self._likeness.put(key, owner.nick)
             self._owned[owner.account] += 1
         for fingerprint, device in devices.items():
             if self._owned[device.account]:
@@ -86,19 +89,39 @@ class Owners:
         return None if owner is None else owner.account
 
     def check(self, nick: Nick, account: bytes | None) -> None:
-        """Raise `RequestRejected` if `nick` belongs to somebody else, or is one too many for the account."""
+        """Raise `RequestRejected` if `nick` belongs to somebody else, or is one too many for the account.
+
+        It is refused, too, if it looks like one that belongs to somebody else.
+        """
         owner = self.owner(nick.key)
         if owner is not None and owner != account:
             raise RequestRejected("NICK_OWNED", f"{nick.shown} belongs to somebody else: take another nick")
         if owner is None and account is not None and self._owned[account] >= OWNED_NICKS:
             raise RequestRejected("NICK_LIMIT", f"you own {OWNED_NICKS} nicks: /release one of them first")
 
+        if self.is_known(nick, account):
+            return
+        for other in map(self._owners.__getitem__, self._likeness.others(nick)):
+            if other.account != account:
+                text = (
+                    f"{nick.shown} looks like {other.nick}, which belongs to somebody else: take another nick"
+                )
+                raise RequestRejected("NICK_OWNED", text)
+
+    def is_known(self, nick: Nick, account: bytes | None) -> bool:
+        """Say whether `nick` belongs to the account already, and looks as it did."""
+        owner = self._owners.get(nick.key)
+        return owner is not None and owner.account == account and self._likeness.looks_the_same(nick)
+
     def use(self, nick: Nick, account: bytes, at: float) -> None:
         """Note that an account uses a nick, which `check` has let pass: it owns it from now on."""
-        if nick.key not in self._owners:
+        known = self._owners.get(nick.key)
+        if known is None:
             if len(self._owners) >= MAX_OWNERS:
                 return
             self._owned[account] += 1
+        if known is None or known.nick != nick.shown:
+            self._likeness.put(nick.key, nick.shown)
         self._owners[nick.key] = owner = Owner(nick.shown, account, int(at))
         self._owners.move_to_end(nick.key)
         self._notebook.write(nick.key, owner)
@@ -134,6 +157,7 @@ class Owners:
 
     def _drop(self, nick: str) -> None:
         account = self._owners.pop(nick).account
+        self._likeness.drop(nick)
         self._owned[account] -= 1
         if not self._owned[account]:
             del self._owned[account]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from chat.errors import RequestRejected
 from chat.hub.bans import Bans
+from chat.hub.likeness import Likeness, check_reserved
 from chat.hub.members import Member
 from chat.hub.notebook import Notebook
 from chat.hub.owners import Owners
@@ -25,6 +26,7 @@ class Roll:
         self._notebook = notebook
         self._members: dict[bytes, Member] = {}
         self._nicks: dict[str, Member] = {}  # by the key that nicks are compared by
+        self._likeness = Likeness()  # of the same nicks
         self._silence = Silence()  # of the native members
         self._epoch = 0.0  # what `now` lacks to be seconds since 1970
         self.now = 0.0  # as it was told last
@@ -79,15 +81,25 @@ class Roll:
             raise RequestRejected("FULL", "the chat is full: try again later", 60.0)
         self._members[member.client] = member
         self._nicks[member.nick.key] = member
+        self._likeness.put(member.nick.key, member.nick.shown)
         if member.account is not None:
             self.owners.use(member.nick, member.account, self.at)
         return member
 
-    def check(self, nick: Nick, key: bytes | None) -> bytes | None:
-        """Give the account of `key`, or raise `RequestRejected` if the nick is not for it."""
+    def check(self, nick: Nick, key: bytes | None, asking: Member | None = None) -> bytes | None:
+        """Give the account of `key`, or raise `RequestRejected` if the nick is not for it.
+
+        So it is if it looks like somebody's who is here, and is neither the same person nor `asking`.
+        """
         account = None if key is None else self.owners.account(key)
         self.bans.check(nick, (account, key), self.at)
+        check_reserved(nick)
         self.owners.check(nick, account)
+        if not self.owners.is_known(nick, account):
+            for other in map(self._nicks.__getitem__, self._likeness.others(nick)):
+                if other is not asking and (account is None or other.account != account):
+                    text = f"{nick.shown} looks like {other.nick.shown}, who is here: take another nick"
+                    raise RequestRejected("NICK_IN_USE", text)
         return account
 
     def owns_its_nick(self, member: Member) -> bool:
@@ -109,6 +121,7 @@ class Roll:
     def remove(self, member: Member) -> None:
         """Let somebody be here no more."""
         del self._members[member.client], self._nicks[member.nick.key]
+        self._likeness.drop(member.nick.key)
         self._silence.forget(member.client)
         self._notebook.strike(member.client, Seat)
         if member.account is not None:
@@ -121,6 +134,8 @@ class Roll:
             self.owners.use(nick, member.account, self.at)
         del self._nicks[member.nick.key]
         self._nicks[nick.key] = member
+        self._likeness.drop(member.nick.key)
+        self._likeness.put(nick.key, nick.shown)
         member.nick = nick
         self.note(member)
 
