@@ -301,7 +301,7 @@ class PlantedBugs(SynchronousTestCase):
             def and_keep(self: Any, crowd: Any, message: Any, silent: Any) -> None:
                 tell(self, crowd, message, silent)
                 if isinstance(message, Entry):
-                    for line_end, _, peers in crowd.plain:
+                    for line_end, _, _, peers in crowd.plain:
                         last[message.room] = render(message) + line_end, peers[0]
 
             return and_keep

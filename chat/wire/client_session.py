@@ -96,6 +96,7 @@ class ClientSession:
         self._round_trip = RoundTrip(random)
         self._pulse = Pulse(self._round_trip, random)
         self._pacer = Pacer()
+        self._is_operator = False  # as the last Welcome said
         self._requests: Requests[Request] = Requests(self._round_trip)
         self._outbox = Outbox()
         self._rooms = Rooms(self._round_trip, random)
@@ -423,8 +424,9 @@ class ClientSession:
     def _welcome(self, welcome: Welcome, now: float) -> list[Event]:
         is_first = self.state is not State.OPEN
         self._go("welcome")
+        was_operator, self._is_operator = self._is_operator, welcome.is_operator
         if not is_first:
-            return [Rights(welcome.is_operator)]
+            return [Rights(welcome.is_operator)] if welcome.is_operator is not was_operator else []
         self._pulse.answered(now)
         if self._hellos == 1:
             self._round_trip.sample(now - self._hello_sent)
