@@ -123,10 +123,31 @@ COMMANDS = (
         typed.operator,
         Who.KEY,
     ),
-    Command("op", (), "<nick> server", "let somebody operate this server", typed.op, Who.OPERATOR),
     Command(
-        "deop", (), "<nick> server", "let somebody operate this server no more", typed.deop, Who.OPERATOR
+        "op",
+        (),
+        "<nick> [server]",
+        "let somebody operate this room, or the server",
+        typed.op,
+        Who.ROOM_OPERATOR,
     ),
+    Command(
+        "deop",
+        (),
+        "<nick> [server]",
+        "let somebody operate this room, or the server, no more",
+        typed.deop,
+        Who.ROOM_OPERATOR,
+    ),
+    Command(
+        "mute",
+        (),
+        "<nick> [time] [reason]",
+        "let somebody say nothing, in this room: for an hour, or 10m, 2h, 3d, forever",
+        typed.mute,
+        Who.ROOM_OPERATOR,
+    ),
+    Command("unmute", (), "<nick>", "let somebody speak again", typed.unmute, Who.ROOM_OPERATOR),
     Command("kick", (), "<nick> [reason]", "put somebody out of this room", typed.kick, Who.ROOM_OPERATOR),
     Command(
         "redact",

@@ -73,6 +73,16 @@ class Lodging(msgspec.Struct, frozen=True, array_like=True):
         return (self.host, port, *more) if more else (self.host, port)  # type: ignore[return-value]
 
 
+class Mute(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody may not speak, by room ("": any), a slash, and `nick:` or `key:` and more. Else as `Ban`."""
+
+    shown: str
+    by: str
+    at: int
+    until: int
+    reason: str
+
+
 class Operator(msgspec.Struct, frozen=True, array_like=True):
     """An operator of the server, by the account; `at` is when `by` appointed them, in seconds since 1970."""
 
@@ -114,7 +124,7 @@ class Charter(msgspec.Struct, frozen=True, array_like=True):
     used: int = 0
 
 
-Memo = Owner | Device | Reader | Seat | Lodging | Operator | Ban | Charter
+Memo = Owner | Device | Reader | Seat | Lodging | Operator | Ban | Mute | Charter
 # By the names that stand in stores: they stay, whatever a class is called.
 _KINDS: dict[str, type[Memo]] = {
     "owner": Owner,
@@ -124,6 +134,7 @@ _KINDS: dict[str, type[Memo]] = {
     "lodging": Lodging,
     "operator": Operator,
     "ban": Ban,
+    "mute": Mute,
     "room": Charter,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
@@ -139,6 +150,7 @@ class Memos(msgspec.Struct):
     lodgings: dict[bytes, Lodging] = {}
     operators: dict[bytes, Operator] = {}
     bans: dict[str, Ban] = {}
+    mutes: dict[str, Mute] = {}
     charters: dict[str, Charter] = {}
 
 
@@ -151,6 +163,7 @@ _PLACES = {
     Lodging: "lodgings",
     Operator: "operators",
     Ban: "bans",
+    Mute: "mutes",
     Charter: "charters",
 }
 _ABOUT_BYTES = (Device, Seat, Lodging, Operator)

@@ -33,6 +33,8 @@ class Verb(StrEnum):
     SEARCH = "search"
     KICK = "kick"
     REDACT = "redact"
+    MUTE = "mute"
+    UNMUTE = "unmute"
     BAN = "ban"
     UNBAN = "unban"
     BANNED = "banned"
@@ -43,7 +45,7 @@ class Who(Enum):
 
     ANYBODY = auto()
     KEY = auto()  # who has a key
-    ROOM_OPERATOR = auto()  # an operator of the room, or of the server
+    ROOM_OPERATOR = auto()  # an operator of the room, or of the server; only these where no room is named
     OPERATOR = auto()  # of the server
 
 
@@ -54,12 +56,14 @@ MAY = {
     Verb.VERSION: Who.ANYBODY,
     Verb.PING: Who.ANYBODY,
     Verb.OPERATOR: Who.KEY,
-    Verb.OP: Who.OPERATOR,
-    Verb.DEOP: Who.OPERATOR,
+    Verb.OP: Who.ROOM_OPERATOR,
+    Verb.DEOP: Who.ROOM_OPERATOR,
     Verb.WALL: Who.OPERATOR,
     Verb.SEARCH: Who.ANYBODY,
     Verb.KICK: Who.ROOM_OPERATOR,
     Verb.REDACT: Who.ROOM_OPERATOR,
+    Verb.MUTE: Who.ROOM_OPERATOR,
+    Verb.UNMUTE: Who.ROOM_OPERATOR,
     Verb.BAN: Who.OPERATOR,
     Verb.UNBAN: Who.OPERATOR,
     Verb.BANNED: Who.OPERATOR,

@@ -116,6 +116,19 @@ def kick(argument: str, room: str) -> Order:
     return Order(0, Verb.KICK, check_current(room), person(name), reason(why.strip()))
 
 
+def mute(argument: str, room: str) -> Order:
+    """Let somebody say nothing for a time."""
+    example = "Like this: /mute bob 10m be nice (m, h, d, or forever)"
+    name, _, rest = given(argument, f"/mute: whom? {example}").partition(" ")
+    lasting, why = _lasting(rest.strip())
+    return Order(0, Verb.MUTE, room, person(name), reason(why), lasting)
+
+
+def unmute(argument: str, room: str) -> Order:
+    """Let somebody speak again."""
+    return Order(0, Verb.UNMUTE, room, person(given(argument, "/unmute: whom? Like this: /unmute bob")))
+
+
 def redact(argument: str, room: str) -> Order:
     """Take away what somebody has said here."""
     example = "Like this: /redact bob, or /redact bob 3 for the third newest"
@@ -169,22 +182,23 @@ def operator(code: str, _: str) -> Order:
     return Order(0, Verb.OPERATOR, text=code)
 
 
-def op(argument: str, _: str) -> Order:
-    """Make somebody an operator of the server."""
-    return _appointing(Verb.OP, argument)
+def op(argument: str, room: str) -> Order:
+    """Make somebody an operator of the room, or of the server."""
+    return _appointing(Verb.OP, argument, room)
 
 
-def deop(argument: str, _: str) -> Order:
-    """Let somebody be no operator of the server any more."""
-    return _appointing(Verb.DEOP, argument)
+def deop(argument: str, room: str) -> Order:
+    """Let somebody be no operator of the room, or of the server, any more."""
+    return _appointing(Verb.DEOP, argument, room)
 
 
-def _appointing(verb: Verb, argument: str) -> Order:
-    example = f"Like this: /{verb} bob {SERVER}"
+def _appointing(verb: Verb, argument: str, room: str) -> Order:
+    example = f"Like this: /{verb} bob, or /{verb} bob {SERVER}"
     name, _, what = given(argument, f"/{verb}: whom? {example}").partition(" ")
-    if what.strip().lower() != SERVER:
-        raise RequestRejected("ARGUMENT_MISSING", f"/{verb}: operator of what? {example}")
-    return Order(0, verb, target=person(name))
+    what = what.strip().lower()
+    if what not in ("", SERVER):
+        raise RequestRejected("ARGUMENT_INVALID", f"/{verb}: of the room, or of the server? {example}")
+    return Order(0, verb, "" if what else check_current(room), person(name))
 
 
 def msg(argument: str, _: str) -> Request:

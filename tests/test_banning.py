@@ -262,7 +262,7 @@ class BanTests(OperatorTests):
 
     def test_banned(self) -> None:
         """The list, in order, in pages that fit an answer."""
-        self.assertEqual(self.answer(self.order(OLGA, Verb.BANNED)), "nobody is banned")
+        self.assertEqual(self.answer(self.order(OLGA, Verb.BANNED)), "nobody is banned or muted")
         for number in range(40):
             self.ban(f"n{number:02}", FOREVER, "é" * 100)
         after, lines = "", []
@@ -276,7 +276,7 @@ class BanTests(OperatorTests):
             lines += shown
             after = last.split()[-1]
         self.assertEqual([line.split()[0] for line in lines], [f"n{number:02}" for number in range(40)])
-        self.assertEqual(lines[0], "n00 for ever by olga: " + "é" * 100)
+        self.assertEqual(lines[0], "n00 banned for ever by olga: " + "é" * 100)
 
 
 class ManyBansTests(SynchronousTestCase):

@@ -86,6 +86,11 @@ class CommandTests(SynchronousTestCase):
             "/deop bob  Server": Order(0, "deop", target="bob"),
             "/wall down at 8": Order(0, "wall", text="down at 8"),
             "/redact bob": Order(0, "redact", "dev", "bob", number=1),
+            "/mute bob": Order(0, "mute", "dev", "bob"),
+            "/mute @Bob 1d": Order(0, "mute", "dev", "Bob", number=86_400),
+            "/unmute bob": Order(0, "unmute", "dev", "bob"),
+            "/op bob": Order(0, "op", "dev", "bob"),
+            "/deop bob": Order(0, "deop", "dev", "bob"),
             "/kick bob": Order(0, "kick", "dev", "bob"),
             "/kick @Bob be  nice": Order(0, "kick", "dev", "Bob", "be  nice"),
             "/ban bob": Order(0, "ban", target="bob"),
@@ -271,8 +276,9 @@ class CommandTests(SynchronousTestCase):
             ("/ban", "/ban bob 2h"),
             ("/unban", "/unban bob"),
             ("/wall", "/wall the server"),
-            ("/op", "/op bob server"),
-            ("/op bob", "/op bob server"),
+            ("/op", "/op bob, or /op bob server"),
+            ("/mute", "/mute bob 10m"),
+            ("/unmute", "/unmute bob"),
             ("/msg ann \u200b", "/msg ann hello"),
         ):
             refusal = self.assertRaises(RequestRejected, parse_command, line)

@@ -88,7 +88,7 @@ class AppointingTests(OperatorTests):
         welcome, words = self.told(effects, KIM)
         assert isinstance(welcome, Welcome), welcome
         self.assertTrue(welcome.is_operator)
-        self.assertEqual(words, Notice("olga made you an operator of this server"))
+        self.assertEqual(words, Notice("you are an operator of this server, says olga"))
         acted = self.logged(effects)
         self.assertEqual((acted.nick, acted.key, acted.verb, acted.target), ("olga", OLGAS, "op", "Kim"))
         memo = self.hub.memos_to_keep()[memo_key(Operator, KIMS)]
@@ -104,7 +104,7 @@ class AppointingTests(OperatorTests):
         welcome, words = self.told(effects, KIM)
         assert isinstance(welcome, Welcome), welcome
         self.assertFalse(welcome.is_operator)
-        self.assertEqual(words, Notice("olga took it from you to be an operator of this server"))
+        self.assertEqual(words, Notice("you are no operator of this server any more, says olga"))
         self.assertIsNone(self.hub.memos_to_keep()[memo_key(Operator, KIMS)])
 
     def test_who_cannot_be(self) -> None:

@@ -110,7 +110,7 @@ class RedactionTests(OperatorTests):
         read = self.asked("bob", client=KIM)
         self.order(OLGA, Verb.DEOP, target="kim")
         refused = self.hub.answered(read.token, Page(0, 6, PAGE))
-        self.assertEqual(self.refused(refused, KIM), ("NOT_OPERATOR", "only operators may /redact"))
+        self.assertEqual(self.refused(refused, KIM), ("NOT_OPERATOR", "only operators of lobby may /redact"))
         read = self.asked("bob")
         self.ask(OLGA, Part(9, LOBBY))
         refused = self.hub.answered(read.token, Page(0, 6, PAGE))

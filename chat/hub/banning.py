@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
+from operator import itemgetter
 from typing import NamedTuple
 
 from chat.errors import RequestRejected
@@ -23,6 +25,7 @@ from chat.notices import Notice, Out
 from chat.orders import FOREVER, Order
 from chat.safety import check_nick
 
+_MORE_BYTES = 200  # of the line that ends a page: it names a nick, a key or a network
 BAN_SECONDS = 86_400  # of a ban of which nobody says how long
 KICKED = "KICKED"
 
@@ -64,6 +67,7 @@ class Banning:
         self._spare(whom, member)
         because = f": {order.text}" if order.text else ""
         text = beginning(f"kicked by {member.nick.shown}{because}", REASON_BYTES)
+        self._house.charters.disinvite(room, whom)
         out = whom.put_out(Out(room.name, KICKED, text), self._roll.now)
         told = self._house.let_out(whom, room.name, self._roll.now)
         self._roll.note(whom)
@@ -96,18 +100,20 @@ class Banning:
         return reply_to(member, Done(order.id, f"{target.shown} is banned no more"))
 
     def banned(self, member: Member, order: Order) -> list[Effect]:
-        """List who is banned, from behind one of them."""
+        """List who is banned or muted, from behind one of them."""
         shown: list[str] = []
         size = 0
         last = ""
-        for name, line in self._bans.lines(order.target):
+        known = sorted((*self._bans.lines(), *self._roll.mutes.lines()))
+        for name, line in known[bisect_right(known, order.target, key=itemgetter(0)) :]:
             size += len(line.encode()) + 1
-            if size > RESULT_BYTES - 2 * REASON_BYTES // 3:  # room for the words that end a page
+            if size > RESULT_BYTES - _MORE_BYTES and name != last:
                 shown.append(f"there are more: /banned {last}")
                 break
             shown.append(line)
             last = name
-        return reply_to(member, Done(order.id, "\n".join(shown) or "nobody is banned"))
+        page = beginning("\n".join(shown), RESULT_BYTES)
+        return reply_to(member, Done(order.id, page or "nobody is banned or muted"))
 
     # --- inside
 

@@ -120,11 +120,10 @@ class Bans:
             self.remove(about)
         self._look_at = min((ban.until for ban in self._bans.values() if ban.until), default=float("inf"))
 
-    def lines(self, after: str) -> Iterator[tuple[str, str]]:
-        """Give whom each ban is about, and a line for people, in order; those behind `after`."""
-        for ban in sorted(self._bans.values(), key=lambda ban: ban.shown):
-            if ban.shown > after:
-                yield ban.shown, f"{ban.shown} {show_end(ban.until)} by {ban.by}{_because(ban)}"
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Give whom each ban is about, and a line for people."""
+        for ban in self._bans.values():
+            yield ban.shown, why(ban, ban.shown)
 
     def _enter(self, about: str, ban: Ban) -> None:
         self._bans[about] = ban
@@ -160,8 +159,5 @@ class Bans:
 
 def why(ban: Ban, who: str) -> str:
     """Say that somebody ("you are", "bob is") is banned, until when, by whom and why."""
-    return beginning(f"{who} banned {show_end(ban.until)} by {ban.by}{_because(ban)}", REASON_BYTES)
-
-
-def _because(ban: Ban) -> str:
-    return f": {ban.reason}" if ban.reason else ""
+    because = f": {ban.reason}" if ban.reason else ""
+    return beginning(f"{who} banned {show_end(ban.until)} by {ban.by}{because}", REASON_BYTES)

@@ -31,10 +31,12 @@ from chat.hub.owners import log_name, no_key
 from chat.hub.policing import Policing
 from chat.hub.redactions import Redactions
 from chat.hub.replies import draft_of, nobody_there, rejected, repeated, reply_to, store_failed
+from chat.hub.rights import Rights
 from chat.hub.roll import Roll
 from chat.hub.roommodes import RoomModes
 from chat.hub.searches import Searches
 from chat.hub.silence import GONE_SECONDS
+from chat.hub.silencing import Silencing
 from chat.memos import Memo, Memos, Seat
 from chat.messages import (
     PLAIN_VERSION,
@@ -89,13 +91,22 @@ class Hub:
         searches = self._searches = Searches(self._roll, self._house, tokens)
         self._greeting = Greeting(self._roll, self._operators, motd)
         self._looks = Looks(self._roll, self._house, self._direct, self._greeting, tokens)
-        policing = Policing(self._roll, self._operators, self._greeting)
-        redactions = self._redactions = Redactions(self._roll, self._house, self._operators, tokens)
+        rights = Rights(self._operators, self._house)
+        policing = Policing(self._roll, self._house, self._operators, self._greeting)
+        redactions = self._redactions = Redactions(self._roll, self._house, rights, tokens)
         self._banning = Banning(self._roll, self._house, self._operators, self._leave)
         self._modes = RoomModes(self._roll, self._house)
         self._moves = Moves(self._roll, self._house, self._direct)
         self._orders = Orders(
-            self._roll, self._operators, policing, self._banning, searches, self._modes, redactions
+            self._roll,
+            self._operators,
+            rights,
+            policing,
+            self._banning,
+            searches,
+            self._modes,
+            redactions,
+            Silencing(self._roll, self._operators),
         )
         self._tokens = 0  # of what the store was asked to keep
 
@@ -114,6 +125,7 @@ class Hub:
         self._roll.owners.recall(memos.owners, memos.devices)
         self._operators.recall(memos.operators)
         self._roll.bans.recall(memos.bans)
+        self._roll.mutes.recall(memos.mutes)
         self._house.recall(memos.charters)
         self._direct.recall(
             memos.readers, {log.name: log.floor for log in self._house.all() if log.is_direct}
@@ -261,6 +273,7 @@ class Hub:
             effects += self._leave(member, f"silent for {GONE_SECONDS:.0f} s")
         self._roll.expire_nicks()
         self._roll.bans.expire(self._roll.at)
+        self._roll.mutes.expire(self._roll.at)
         self._house.expire(self._roll.at)
         return effects
 
@@ -381,20 +394,19 @@ class Hub:
             return [] if busy is None else reply_to(member, busy)
         if say.kind is Kind.TOPIC:
             raise RequestRejected("KIND", "a topic has a request of its own")
-        refusal = nobody_there(say.room)
-        if is_direct(say.room):
-            target = self._direct.target(say)
-        else:
-            barred = self._modes.barred(member, say.room)
-            target, refusal = (say.room, b"") if barred is None else None, barred or refusal
+        target: tuple[str, bytes] | None = None
+        refusal = self._modes.barred(member, say.room)
+        if refusal is None:
+            target = self._direct.target(say) if is_direct(say.room) else (say.room, b"")
         if target is not None:
             member.asking = say.id
             room, reader = target
             return self._commit(member, draft_of(member, say.n, room, say.kind, say.text, reader))
-        if member.last == UNKNOWN:  # it may be a repeat of what was said, and stored, before a restart
+        # It may be a repeat of what was said, and stored, before a restart or when the member still might.
+        if member.last == UNKNOWN or say.n <= member.last:
             member.asking = say.id
             return self._ask_store(member, draft_of(member, say.n, say.room, say.kind, say.text), UNKNOWN)
-        raise refusal
+        raise refusal or nobody_there(say.room)
 
     def _set_topic(self, member: Member, topic: Topic) -> list[Effect]:
         text = topic.text or ""

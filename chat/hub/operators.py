@@ -16,7 +16,6 @@ from chat.hub.members import Member
 from chat.hub.notebook import Notebook
 from chat.hub.owners import CODE_CHARS, Owners, no_key
 from chat.memos import Operator
-from chat.orders import MAY, Order, Who
 
 MAX_OPERATORS = 100  # that were appointed: more is no circle of people who know of each other
 TRIES = 10  # wrong codes a minute, of all members together: at 60 bits nobody guesses it in a lifetime
@@ -54,14 +53,6 @@ class Operators:
     def is_operators(self, account: bytes) -> bool:
         """Say whether an account is an operator's. What a key was given counts for whom it belongs to."""
         return any(self._owners.account(key) == account for key in (*self._given, *self._appointed))
-
-    def check(self, member: Member, order: Order) -> None:
-        """Raise `RequestRejected` if an order takes a key, or an operator of the server, and this is none."""
-        who = MAY.get(order.verb)  # type: ignore[call-overload]
-        if who is Who.KEY and member.key is None:
-            raise no_key()
-        if who in (Who.OPERATOR, Who.ROOM_OPERATOR) and not self.is_operator(member):
-            raise RequestRejected("NOT_OPERATOR", f"only operators may /{order.verb}")
 
     # --- who is one
 

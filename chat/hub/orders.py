@@ -16,9 +16,11 @@ from chat.hub.pages import beginning
 from chat.hub.policing import Policing
 from chat.hub.redactions import Redactions
 from chat.hub.replies import reply_to
+from chat.hub.rights import Rights
 from chat.hub.roll import Roll
 from chat.hub.roommodes import RoomModes
 from chat.hub.searches import Searches
+from chat.hub.silencing import Silencing
 from chat.hub.spans import show_span
 from chat.messages import Done
 from chat.orders import MAY, Order, Verb, Who
@@ -33,15 +35,18 @@ class Orders:
         self,
         roll: Roll,
         operators: Operators,
+        rights: Rights,
         policing: Policing,
         banning: Banning,
         searches: Searches,
         modes: RoomModes,
         redactions: Redactions,
+        silencing: Silencing,
     ) -> None:
         self.outside = Outside()
         self._roll = roll
         self._operators = operators
+        self._rights = rights
         self._table: dict[str, Callable[[Member, Order], list[Effect]]] = {
             Verb.INVITE: modes.invite,
             Verb.MODE: modes.mode,
@@ -55,6 +60,8 @@ class Orders:
             Verb.SEARCH: searches.begin,
             Verb.REDACT: redactions.begin,
             Verb.KICK: banning.kick,
+            Verb.MUTE: silencing.mute,
+            Verb.UNMUTE: silencing.unmute,
             Verb.BAN: banning.ban,
             Verb.UNBAN: banning.unban,
             Verb.BANNED: banning.banned,
@@ -65,7 +72,7 @@ class Orders:
         act = self._table.get(order.verb)
         if act is None:
             raise RequestRejected("UNKNOWN_COMMAND", f"this server knows no order {order.verb!r}")
-        self._operators.check(member, order)
+        self._rights.check(member, order)
         nick = member.nick.shown
         effects = act(member, order)
         if order.verb in _LOGGED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chat.errors import RequestRejected
 from chat.hub.effects import Effect, Send
 from chat.hub.greeting import Greeting
+from chat.hub.house import House
 from chat.hub.members import Member
 from chat.hub.operators import Operators
 from chat.hub.replies import reply_to
@@ -18,8 +19,9 @@ from chat.safety import nick_key
 class Policing:
     """Carries out the orders of operators."""
 
-    def __init__(self, roll: Roll, operators: Operators, greeting: Greeting) -> None:
+    def __init__(self, roll: Roll, house: House, operators: Operators, greeting: Greeting) -> None:
         self._roll = roll
+        self._house = house
         self._operators = operators
         self._greeting = greeting
 
@@ -30,24 +32,29 @@ class Policing:
         self._operators.claim(member, order.text, self._roll.now, self._roll.at)
         return [
             *reply_to(member, Done(order.id, "you are an operator of this server")),
-            *self._changed(member.account),
+            *self._changed(member.account, None, is_server=True),
         ]
 
     def op(self, member: Member, order: Order) -> list[Effect]:
-        """Let somebody be an operator of the server."""
+        """Let somebody be an operator, of the room or of the server. Raises `RequestRejected`."""
         whom, account = self._person(order.target)
+        if order.room:
+            self._house.charters.promote(self._house.room_of(member, order.room), account)
+            return self._appointed(member, order, whom, account, f"an operator of {order.room}")
         self._operators.appoint(account, whom, member.nick.shown, self._roll.at)
-        told = f"{member.nick.shown} made you an operator of this server"
-        done = reply_to(member, Done(order.id, f"{whom} is an operator of this server"))
-        return done + self._changed(account, told)
+        return self._appointed(member, order, whom, account, "an operator of this server")
 
     def deop(self, member: Member, order: Order) -> list[Effect]:
-        """Let somebody be no operator of the server any more."""
+        """Let somebody be no operator any more, of the room or of the server. Raises `RequestRejected`."""
         whom, account = self._person(order.target)
+        if order.room:
+            room = self._house.room_of(member, order.room)
+            if account not in room.charter.operators:
+                raise RequestRejected("NOT_AN_OPERATOR", f"{whom} is no operator of {room.name}")
+            self._house.charters.depose(room, account)
+            return self._appointed(member, order, whom, account, f"no operator of {room.name} any more")
         self._operators.dismiss(account, whom)
-        told = f"{member.nick.shown} took it from you to be an operator of this server"
-        done = reply_to(member, Done(order.id, f"{whom} is no operator of this server any more"))
-        return done + self._changed(account, told)
+        return self._appointed(member, order, whom, account, "no operator of this server any more")
 
     # --- words
 
@@ -62,13 +69,18 @@ class Policing:
 
     # --- inside
 
-    def _changed(self, account: bytes | None, told: str = "") -> list[Effect]:
+    def _appointed(self, member: Member, order: Order, whom: str, account: bytes, what: str) -> list[Effect]:
+        """Tell who asked, and the person with this account at every door, what that is now."""
+        done = reply_to(member, Done(order.id, f"{whom} is {what}"))
+        words = Notice(f"you are {what}, says {member.nick.shown}", order.room)
+        return done + self._changed(account, words, is_server=not order.room)
+
+    def _changed(self, account: bytes | None, words: Notice | None, *, is_server: bool) -> list[Effect]:
         """Tell all who are here of a person what they may now, and why."""
         effects: list[Effect] = []
-        for each in map(self._roll.get, self._roll.everybody()):
-            if each is not None and each.account == account:
-                effects.append(Send(each.client, self._greeting.welcome(each)))
-                effects += [Send(each.client, Notice(told))] if told else []
+        for each in [each for each in self._roll.all() if each.account == account]:
+            effects += [Send(each.client, self._greeting.welcome(each))] if is_server else []
+            effects += [Send(each.client, words)] if words is not None else []
         return effects
 
     def _person(self, nick: str) -> tuple[str, bytes]:

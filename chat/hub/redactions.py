@@ -14,8 +14,8 @@ from chat.fields import FETCH_LIMIT
 from chat.hub.effects import Effect, Publish, Read, Redact
 from chat.hub.house import House
 from chat.hub.members import Member
-from chat.hub.operators import Operators
 from chat.hub.replies import rejected, reply_to, store_failed
+from chat.hub.rights import Rights
 from chat.hub.roll import Roll
 from chat.messages import Done, Entry, Fetch
 from chat.notices import REDACTED, Redacted
@@ -37,10 +37,10 @@ class _Redaction(NamedTuple):
 class Redactions:
     """What members on the roll want taken away in rooms of the house. `tokens` are not given out twice."""
 
-    def __init__(self, roll: Roll, house: House, operators: Operators, tokens: Iterator[int]) -> None:
+    def __init__(self, roll: Roll, house: House, rights: Rights, tokens: Iterator[int]) -> None:
         self._roll = roll
         self._house = house
-        self._operators = operators
+        self._rights = rights
         self._tokens = tokens
         self._under_way: dict[int, _Redaction] = {}  # one a member, and of those who have gone meanwhile
 
@@ -67,7 +67,7 @@ class Redactions:
         if member is None:
             return []
         try:
-            self._operators.check(member, order)
+            self._rights.check(member, order)
             entry = _line(page, order, self._house.room_of(member, order.room).head)
         except RequestRejected as refusal:
             return reply_to(member, rejected(order.id, refusal))

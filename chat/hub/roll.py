@@ -8,6 +8,7 @@ from chat.errors import RequestRejected
 from chat.hub.bans import Bans
 from chat.hub.likeness import Likeness, check_reserved
 from chat.hub.members import Member
+from chat.hub.mutes import Mutes
 from chat.hub.notebook import Notebook
 from chat.hub.owners import Owners
 from chat.hub.silence import Silence
@@ -22,6 +23,7 @@ class Roll:
     def __init__(self, most: int, notebook: Notebook, random: Callable[[int], bytes]) -> None:
         self.owners = Owners(notebook, random)
         self.bans = Bans(notebook)
+        self.mutes = Mutes(notebook)
         self._most = most
         self._notebook = notebook
         self._members: dict[bytes, Member] = {}

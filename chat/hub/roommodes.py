@@ -17,7 +17,7 @@ from chat.hub.owners import no_key
 from chat.hub.replies import nobody_there, reply_to
 from chat.hub.roll import Roll
 from chat.hub.rooms import Room, no_such_room
-from chat.messages import DIRECT, LOBBY, Done
+from chat.messages import DIRECT, LOBBY, Done, is_direct
 from chat.notices import Notice
 from chat.orders import Order
 from chat.safety import nick_key
@@ -55,7 +55,10 @@ class RoomModes:
     # --- who may say something
 
     def barred(self, member: Member, name: str) -> RequestRejected | None:
-        """Give why `member` may not say anything in a room; None: it may."""
+        """Give why `member` may not say anything in a room, or to one person ("@" and more); None: it may."""
+        muted = self._roll.mutes.refusal(member, name, self._roll.at)
+        if muted is not None or is_direct(name):
+            return muted
         if name not in member.rooms:
             return nobody_there(name)
         room = self._house.room_of(member, name)

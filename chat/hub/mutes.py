@@ -1,0 +1,111 @@
+"""Who may not say anything, in a room or anywhere, and for how long. No I/O, no clock.
+
+Somebody is muted by the account if there is one, else by the nick, and then keeps that nick meanwhile. Times
+are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from chat.errors import RequestRejected
+from chat.fields import REASON_BYTES
+from chat.hub.members import Member
+from chat.hub.notebook import Notebook
+from chat.hub.pages import beginning
+from chat.hub.spans import show_end
+from chat.memos import Mute
+from chat.messages import is_direct
+
+MAX_MUTES = 10_000  # 300 bytes each, as bans
+
+
+def name_muted(nick: str, account: bytes | None) -> str:
+    """Give by what somebody is muted who has this account, or only a nick, by its key."""
+    return f"nick:{nick}" if account is None else f"key:{account.hex()}"
+
+
+class Mutes:
+    """The mutes, by room ("": everywhere) and by who is muted there."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        self._notebook = notebook
+        self._mutes: dict[tuple[str, str], Mute] = {}
+        self._muted: Counter[str] = Counter()  # in how many rooms each is
+        self._look_at = 0.0  # when the next of them ends
+
+    def recall(self, mutes: Mapping[str, Mute]) -> None:
+        """Take over what was remembered."""
+        for about, mute in mutes.items():
+            room, _, who = about.partition("/")
+            self._enter(room, who, mute)
+
+    # --- who is muted
+
+    def refusal(self, member: Member, room: str, at: float) -> RequestRejected | None:
+        """Give why a member may not say anything in a room, or to one person ("@" and more); None: it may."""
+        if not self._mutes:
+            return None
+        who = name_muted(member.nick.key, member.account)
+        for place in ("",) if is_direct(room) else ("", room):
+            mute = self._mutes.get((place, who))
+            if mute is not None and not 0 < mute.until <= at:
+                return RequestRejected("MUTED", why(mute, place, "you are"))
+        return None
+
+    def check_rename(self, member: Member) -> None:
+        """Raise `RequestRejected` if a member is muted by its nick: it keeps that."""
+        if member.account is None and self._muted[name_muted(member.nick.key, None)]:
+            raise RequestRejected("MUTED", "you are muted, and keep your nick as long as you are")
+
+    # --- mutes come and go
+
+    def add(self, room: str, who: str, mute: Mute) -> None:
+        """Let somebody say nothing from now on; a mute there before counts no more."""
+        if (room, who) not in self._mutes and len(self._mutes) >= MAX_MUTES:
+            raise RequestRejected("TOO_MANY_MUTES", f"there are {MAX_MUTES} mutes: /unmute somebody first")
+        self._drop(room, who)
+        self._enter(room, who, mute)
+        self._notebook.write(f"{room}/{who}", mute)
+
+    def remove(self, room: str, who: str) -> bool:
+        """Let somebody speak again; False: nothing kept them from it there."""
+        if not self._drop(room, who):
+            return False
+        self._notebook.strike(f"{room}/{who}", Mute)
+        return True
+
+    def expire(self, at: float) -> None:
+        """Forget what has lasted long enough."""
+        if at < self._look_at:
+            return
+        for room, who in [place for place, mute in self._mutes.items() if 0 < mute.until <= at]:
+            self.remove(room, who)
+        self._look_at = min((mute.until for mute in self._mutes.values() if mute.until), default=float("inf"))
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Give whom each mute is about, and a line for people."""
+        for (room, _), mute in self._mutes.items():
+            yield mute.shown, why(mute, room, mute.shown)
+
+    def _enter(self, room: str, who: str, mute: Mute) -> None:
+        self._mutes[room, who] = mute
+        self._muted[who] += 1
+        if mute.until:
+            self._look_at = min(self._look_at, mute.until)
+
+    def _drop(self, room: str, who: str) -> bool:
+        if self._mutes.pop((room, who), None) is None:
+            return False
+        self._muted[who] -= 1
+        if not self._muted[who]:
+            del self._muted[who]
+        return True
+
+
+def why(mute: Mute, room: str, who: str) -> str:
+    """Say that somebody ("you are", "bob is") is muted, where, until when, by whom and why."""
+    place = f" in {room}" if room else ""
+    because = f": {mute.reason}" if mute.reason else ""
+    return beginning(f"{who} muted{place} {show_end(mute.until)} by {mute.by}{because}", REASON_BYTES)

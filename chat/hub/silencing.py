@@ -1,0 +1,66 @@
+"""The orders that let somebody say nothing for a time, and speak again. No I/O, no clock."""
+
+from __future__ import annotations
+
+from chat.errors import RequestRejected
+from chat.hub.effects import Effect, Send
+from chat.hub.members import Member
+from chat.hub.mutes import name_muted, why
+from chat.hub.operators import Operators
+from chat.hub.replies import reply_to
+from chat.hub.roll import Roll
+from chat.memos import Mute
+from chat.messages import Done
+from chat.notices import Notice
+from chat.orders import FOREVER, Order
+from chat.safety import nick_key
+
+MUTE_SECONDS = 3_600  # of a mute of which nobody says how long
+
+
+class Silencing:
+    """Carries out these orders. What an operator of the server says counts everywhere."""
+
+    def __init__(self, roll: Roll, operators: Operators) -> None:
+        self._roll = roll
+        self._operators = operators
+
+    def mute(self, member: Member, order: Order) -> list[Effect]:
+        """Let somebody say nothing for a time, in the room or everywhere. Raises `RequestRejected`."""
+        place = self._place(member, order)
+        nick, account = self._whom(order.target)
+        holder = self._roll.holder(nick_key(order.target))
+        if account is not None and self._operators.is_operators(account):
+            raise RequestRejected("IS_OPERATOR", f"{nick} operates this server: /deop first")
+        at = int(self._roll.at)
+        seconds = order.number or MUTE_SECONDS
+        mute = Mute(nick, member.nick.shown, at, 0 if seconds >= FOREVER else at + seconds, order.text)
+        self._roll.mutes.add(place, name_muted(nick_key(nick), account), mute)
+        told: list[Effect] = []
+        if holder is not None:
+            told = [Send(holder.client, Notice(why(mute, place, "you are"), place))]
+        return told + reply_to(member, Done(order.id, why(mute, place, f"{nick} is")))
+
+    def unmute(self, member: Member, order: Order) -> list[Effect]:
+        """Let somebody speak again. Raises `RequestRejected`."""
+        nick, account = self._whom(order.target)
+        who = name_muted(nick_key(nick), account)
+        places = {self._place(member, order), order.room}
+        if not [place for place in places if self._roll.mutes.remove(place, who)]:
+            raise RequestRejected("NOT_MUTED", f"{nick} is not muted here")
+        holder = self._roll.holder(nick_key(nick))
+        told: list[Effect] = []
+        if holder is not None:
+            told = [Send(holder.client, Notice(f"{member.nick.shown} lets you speak again", order.room))]
+        return told + reply_to(member, Done(order.id, f"{nick} may speak again"))
+
+    def _place(self, member: Member, order: Order) -> str:
+        return "" if self._operators.is_operator(member) else order.room
+
+    def _whom(self, name: str) -> tuple[str, bytes | None]:
+        """Give the nick as it is shown, and the account of whom it belongs to, else of whoever has it."""
+        key = nick_key(name)
+        holder, account = self._roll.holder(key), self._roll.owners.owner(key)
+        if holder is None:
+            return name, account
+        return holder.nick.shown, account or holder.account
