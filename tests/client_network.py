@@ -25,6 +25,7 @@ from chat.client.happenings import Happening, LinkChanged
 from chat.client.protocol import ChatClient
 from chat.hub.hub import Hub
 from chat.identity import Identity, KnownServers
+from chat.limits import NO_LIMITS, Limits
 from chat.messages import Entry
 from chat.server.protocol import ChatServer
 from chat.server.settings import Settings
@@ -262,7 +263,7 @@ class Host:
         clock = self._network.clock
         port = ServerPort(self._network, self._addr)
         self.server = ChatServer(
-            Hub(max_members=max_members),
+            Hub(max_members=max_members, limits=Limits(NO_LIMITS)),
             MemoryStore(lambda: START + clock.seconds()),
             Settings(),
             clock,

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.effects import Commit, Effect, Send
 from chat.hub.hub import Hub
+from chat.limits import NO_LIMITS, Limits
 from chat.messages import (
     LOBBY,
     PROTOCOL_VERSION,
@@ -74,11 +75,11 @@ def refusal(effects: list[Effect]) -> tuple[int, str, float]:
 
 
 class HubTests(SynchronousTestCase):
-    """A hub with native members Ann and Bob in its lobby, and the time in the test's hands."""
+    """A hub without limits, Ann and Bob, who are native, in its lobby, and the time in the test's hands."""
 
     def setUp(self) -> None:
         """Let both come in."""
-        self.hub = Hub()
+        self.hub = Hub(limits=Limits(NO_LIMITS))
         self.now = START
         self.seq = 0
         self.enter("ann", ANN)

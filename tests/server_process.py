@@ -25,11 +25,14 @@ from threading import Condition, Thread
 from typing import IO, Any
 
 import chat
+from chat.limits import Limit
 
 DEADLINE = 60.0  # seconds
 CHECKOUT = Path(chat.__file__).parent.parent
 FOREGROUND = ("-n", "--pidfile=", "--logfile=-")
-DEFAULTS = ("--port=0", "--log-format=json", "--store=memory:")
+# Tests talk faster than people: those of the limits start a server of their own.
+LIFTED = tuple(f"--limit={limit.label}=0" for limit in Limit)
+DEFAULTS = ("--port=0", "--log-format=json", "--store=memory:", *LIFTED)
 RECEIVE_BUFFER = 1 << 20  # a peer that is not scheduled for a while must not lose what it is sent
 
 Address = tuple[str, int]

@@ -25,6 +25,7 @@ from twisted.internet.defer import Deferred
 
 from chat.hub.hub import Hub
 from chat.identity import load_identity
+from chat.limits import NO_LIMITS, Limits
 from chat.server.peer import Addr, Peer
 from chat.server.port import UdpPort
 from chat.server.protocol import ChatServer
@@ -112,7 +113,7 @@ def main(state: Path, number: int, point: str) -> None:
     )
     identity = load_identity(state / KEY_FILE, "udpchat")
     listener = DtlsListener(identity.key, identity.certificate, os.urandom(32))
-    server = NotingServer(Hub(""), store, Settings(), clock, listener=listener)
+    server = NotingServer(Hub("", limits=Limits(NO_LIMITS)), store, Settings(), clock, listener=listener)
     port = WithholdingPort(number, server, "127.0.0.1", reactor)
     server.author = port.author = author
     port.startListening()

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.hub import Hub
+from chat.limits import NO_LIMITS, Limits
 from chat.messages import LOBBY, PROTOCOL_VERSION, Broadcast, Entry, Hello, Join, Kind, Reply, Request, Say
 from chat.server.protocol import ChatServer
 from chat.server.settings import Settings
@@ -82,8 +83,15 @@ class MemoryPort:
         return addr in self.own
 
 
+def unlimited() -> Limits:
+    """Give limits that let everybody be as fast as a test is."""
+    return Limits(NO_LIMITS)
+
+
 class Wire:
     """A `ChatServer` on a network in memory, with the time in the test's hands.
+
+    There are no limits on how fast its members are, unless `hub` has some.
 
     What is sent while the server holds its port waits in `early`, as it does in a socket. `native` opens the
     native door, with `listener` or else with a stand-in for DTLS. The wall clock begins at `ahead`.
@@ -111,7 +119,7 @@ class Wire:
             return next(counter).to_bytes(size, "big")
 
         self.server = ChatServer(
-            hub or Hub(),
+            hub or Hub(limits=unlimited()),
             self.store,
             settings or Settings(),
             self.clock,

@@ -8,11 +8,12 @@ from chat.errors import RequestRejected
 from chat.fields import CROWD
 from chat.hub.charters import OPERATORS
 from chat.hub.effects import Send
-from chat.hub.house import MAX_ROOMS, House
+from chat.hub.house import House
 from chat.hub.members import Member
 from chat.hub.notebook import Notebook
 from chat.hub.roll import Roll
 from chat.hub.roommodes import RoomModes
+from chat.limits import CAPS, Limits
 from chat.memos import Charter
 from chat.messages import LOBBY, Done
 from chat.orders import Order
@@ -29,8 +30,8 @@ class CharterTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Let her."""
         notebook = Notebook()
-        self.roll = Roll(5_000, notebook, bytes)
-        self.house = House(CROWD, notebook, lambda _: False)
+        self.roll = Roll(5_000, notebook, bytes, Limits())
+        self.house = House(CROWD, notebook, lambda _: False, Limits())
         self.ann = self.member("ann", ANN)
         self.den = self.house.find(self.ann, DEN)
         self.house.put(self.ann, self.den)
@@ -98,8 +99,8 @@ class CharterTests(SynchronousTestCase):
         """Of 10,000 the longest unused in which nothing was said gives way to a new one; if any is such."""
         bob = self.member("bob")
         charters = {f"r{number}": Charter((ANN,), used=number) for number in range(1, 4)}
-        talked = {f"t{number}": RoomHeads(0, 1) for number in range(MAX_ROOMS - 4)}
-        house = House(CROWD, Notebook(), lambda _: False)
+        talked = {f"t{number}": RoomHeads(0, 1) for number in range(CAPS.rooms - 4)}
+        house = House(CROWD, Notebook(), lambda _: False, Limits())
         house.restore(Heads(0, talked))
         house.recall(charters)
         house.put(bob, house.find(bob, LOBBY))

@@ -18,6 +18,7 @@ from chat.client.protocol import ChatClient
 from chat.client.trust import ServerKeyChanged
 from chat.hub.hub import Hub
 from chat.identity import KnownServers
+from chat.limits import NO_LIMITS, Limits
 from chat.messages import Entry
 from chat.server.port import UdpPort
 from chat.server.protocol import ChatServer
@@ -70,7 +71,13 @@ class LoopbackTests(TestCase):
     def serve(self, name: str = "server", port: int = 0) -> tuple[UdpPort, int]:
         """Start a server; give its socket and its port."""
         listener = DtlsListener(*pair(name), os.urandom(32))
-        server = ChatServer(Hub(), MemoryStore(time.time), Settings(), real_reactor(), listener=listener)
+        server = ChatServer(
+            Hub(limits=Limits(NO_LIMITS)),
+            MemoryStore(time.time),
+            Settings(),
+            real_reactor(),
+            listener=listener,
+        )
         opened = UdpPort(port, server, "127.0.0.1", real_reactor())
         opened.startListening()
         self.addCleanup(opened.stopListening)

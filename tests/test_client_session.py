@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chat.errors import RemoteProtocolError
+from chat.limits import TOO_FAST
 from chat.messages import (
     LOBBY,
     PROTOCOL_VERSION,
@@ -14,6 +15,7 @@ from chat.messages import (
     Hello,
     Join,
     Kind,
+    Motd,
     Nick,
     Part,
     Ping,
@@ -23,7 +25,6 @@ from chat.messages import (
     Say,
     Welcome,
 )
-from chat.wire.client_session import BYE_SECONDS
 from chat.wire.client_state import State
 from chat.wire.events import (
     Answered,
@@ -34,9 +35,11 @@ from chat.wire.events import (
     InRoom,
     OutOfRoom,
     PathLost,
+    PutOff,
     Refused,
 )
 from chat.wire.frames import decode_requests
+from chat.wire.greetings import BYE_SECONDS
 from chat.wire.sequence import Earlier
 from tests.session_support import CLIENT, DEV, WELCOME, ClientSessionTests, entry, joined
 
@@ -225,15 +228,52 @@ class RoomTests(ClientSessionTests):
         self.assertEqual(self.only(Join).room, LOBBY)
         self.assertEqual(self.tell(Done(77, "")), [])
 
+    def test_a_question_that_is_too_fast(self) -> None:
+        """It is asked again by itself, and so is a change: one is out at a time all the while."""
+        self.enter(LOBBY)
+        self.session.ask(Nick(1, "bo"), self.now)
+        self.session.ask(Nick(1, "bobby"), self.now)
+        nick = self.only(Nick)
+        later = Rejected(nick.id, TOO_FAST, "wait", 3.0)
+        self.assertEqual(self.tell(later), [PutOff("", later)])
+        self.assertEqual(self.asked(), [])
+        begin = self.now
+        self.wait()
+        again = self.only(Nick)
+        self.assertGreater(self.now, begin + 2.9)
+        self.assertEqual((again.nick, again.id > nick.id), ("bo", True))
+        self.assertEqual(self.tell(Done(again.id, "bo")), [Answered(again, Done(again.id, "bo"))])
+        self.assertEqual(self.only(Nick).nick, "bobby")
+
+    def test_what_waits_outlives_a_channel(self) -> None:
+        """What was put off is asked at once on the next one."""
+        self.enter(LOBBY)
+        self.session.ask(Motd(1), self.now)
+        self.tell(Rejected(self.only(Motd).id, TOO_FAST, "wait", 300.0))
+        self.session.connected(self.now)
+        self.only(Motd)
+
+    def test_a_fetch_that_is_too_fast(self) -> None:
+        """It is asked anew after the time that was named; the room stays as it is."""
+        self.enter(LOBBY)
+        self.tell(entry(12))
+        self.wait()
+        fetch = self.only(Fetch)
+        self.tell(Rejected(fetch.id, TOO_FAST, "wait", 2.0))
+        self.now += 1.9
+        self.assertNotIn(Fetch, [type(each) for each in self.asked()])
+        self.now += 0.1
+        self.assertGreater(self.only(Fetch).id, fetch.id)
+
     def test_a_join_that_is_refused(self) -> None:
         """For good: the owner is told. For a while: it is asked again."""
         self.session.join(LOBBY, self.now)
         self.session.join(DEV, self.now)
         self.asked()
-        events = self.tell(
-            WELCOME, Rejected(1, "FULL", "later", 3.0), Rejected(2, "ROOM_INVALID", "never so")
-        )
-        self.assertEqual(events, [Entered(WELCOME), OutOfRoom(DEV, "ROOM_INVALID", "never so")])
+        later = Rejected(1, "FULL", "later", 3.0)
+        events = self.tell(WELCOME, later, Rejected(2, "ROOM_INVALID", "never so"))
+        refused = OutOfRoom(DEV, "ROOM_INVALID", "never so")
+        self.assertEqual(events, [Entered(WELCOME), PutOff(LOBBY, later), refused])
         self.assertEqual(self.asked(), [])
         begin = self.now
         self.wait()
@@ -259,7 +299,8 @@ class RoomTests(ClientSessionTests):
         self.enter(LOBBY)
         self.session.part(LOBBY, self.now)
         part = self.only(Part)
-        self.assertEqual(self.tell(Rejected(part.id, "BUSY", "later", 2.0)), [])
+        later = Rejected(part.id, "BUSY", "later", 2.0)
+        self.assertEqual(self.tell(later), [PutOff(LOBBY, later)])
         begin = self.now
         self.wait()
         self.assertGreater(self.only(Part).id, part.id)

@@ -30,7 +30,7 @@ from chat.messages import (
     Turnover,
 )
 from chat.wire.asked import ASKED
-from chat.wire.client_session import NUMBER_REUSED
+from chat.wire.client_state import NUMBER_REUSED
 from chat.wire.events import (
     Answered,
     Appeared,
@@ -40,6 +40,7 @@ from chat.wire.events import (
     NumberReused,
     Offered,
     PathLost,
+    PutOff,
     RosterChanged,
     Said,
 )
@@ -102,7 +103,8 @@ class TextTests(ClientSessionTests):
             self.say()
         first = self.asked()[0]
         assert isinstance(first, Say)
-        self.assertEqual(self.tell(Rejected(first.id, "STORE_FAILED", "later", 0.5)), [])
+        later = Rejected(first.id, "STORE_FAILED", "later", 0.5)
+        self.assertEqual(self.tell(later), [PutOff(LOBBY, later)])
         self.assertEqual([request for request in self.asked() if isinstance(request, Say)], [])
         again: list[Say] = []
         while not again:

@@ -27,10 +27,11 @@ from chat.messages import (
     ShownUpTo,
     Welcome,
 )
-from chat.wire.client_session import BYE_SECONDS, ClientSession
+from chat.wire.client_session import ClientSession
 from chat.wire.direct import EARLY, PINGS, Progress, Receipts
 from chat.wire.events import Appeared, Entered, Event, InRoom, NotSaid, OutOfRoom, Said
 from chat.wire.frames import decode_requests
+from chat.wire.greetings import BYE_SECONDS
 from chat.wire.outbox import REMEMBERED
 from chat.wire.sequence import Earlier, Lost, NotKept, RoundTrip
 from tests.session_support import CLIENT, DEV, ClientSessionTests, entry, joined

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
+from chat.limits import Limits
 from chat.messages import Hello, Ping
 from chat.server.doors import Doors
 from chat.server.limits import FaultLog
@@ -36,7 +37,9 @@ class DoorsTests(SynchronousTestCase):
             self.logged += 1
 
         faults = FaultLog(Logger(observer=count), lambda: 0.0)  # type: ignore[arg-type]
-        return Doors(plain, 1_800.0, StubListener(self.random) if native else None, faults, self.random)
+        return Doors(
+            plain, 1_800.0, StubListener(self.random) if native else None, faults, self.random, Limits()
+        )
 
     def hello(self, random: bytes = b"12345678", now: float = 0.0) -> bytes:
         """Give a client's first datagram."""

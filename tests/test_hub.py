@@ -5,8 +5,8 @@ from __future__ import annotations
 from chat import __version__
 from chat.fields import MEMBER_ROOMS, MOTD_BYTES, RESULT_BYTES
 from chat.hub.effects import Drop, Publish, Send
-from chat.hub.house import MAX_ROOMS
 from chat.hub.hub import Hub
+from chat.limits import CAPS
 from chat.messages import (
     LOBBY,
     PLAIN_VERSION,
@@ -192,11 +192,11 @@ class RoomTests(HubTests):
         self.assertEqual(len(self.ask(ANN, Join(80, DEN))), 2)
 
     def test_all_rooms_are_bounded(self) -> None:
-        """There are 10,000 rooms at most, and the lobby; who wants another may join those that are."""
+        """There are 10,000 rooms at most, and the lobby; who wants another waits, or joins one of those."""
         hub = Hub()
-        hub.restore(Heads(0, {f"room{n}": RoomHeads(0, 1) for n in range(MAX_ROOMS)}))
+        hub.restore(Heads(0, {f"room{n}": RoomHeads(0, 1) for n in range(CAPS.rooms)}))
         hub.apply(ANN, hello("ann"), START)
-        self.assertEqual(refusal(hub.apply(ANN, Join(1, DEN), START)), (1, "TOO_MANY_ROOMS", 0.0))
+        self.assertEqual(refusal(hub.apply(ANN, Join(1, DEN), START)), (1, "TOO_MANY_ROOMS", 60.0))
         for room in ("room1", LOBBY):
             self.assertEqual(len(hub.apply(ANN, Join(2, room), START)), 2)
 

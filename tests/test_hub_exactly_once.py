@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.effects import Commit, Effect, Send
 from chat.hub.hub import Hub
+from chat.limits import NO_LIMITS, Limits
 from chat.messages import LOBBY, Accepted, Entry, Join, Joined, Kind, Rejected, Reply, Request, Say
 from chat.store.memory import MemoryStore
 from chat.stored import Fact
@@ -31,7 +32,7 @@ class Server:
     """A hub on a store, and what a server does between them; Ann is in the lobby."""
 
     def __init__(self, store: MemoryStore) -> None:
-        self.hub = Hub()
+        self.hub = Hub(limits=Limits(NO_LIMITS))
         self.store = store
         self.facts: list[Fact] = []
         self.commits: deque[Commit] = deque()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from chat.errors import StoreError
+from chat.hub.hub import Hub
+from chat.limits import RATES, Limit, Limits
 from chat.messages import LOBBY, Bye, Entry, Fetch, Fetched, Ping, Pong
 from chat.server.peer import Addr
 from chat.store.memory import MemoryStore
 from chat.stored import Page
-from chat.wire.server_session import READ_BURST, READ_RATE
 from chat.wire.tails import REPEATS
 from tests.support import ANN, BOB, NAT, NED, START, BrokenStore, Native, ServerTests, Wire, only, texts
 
@@ -150,7 +151,7 @@ class WorkTests(ServerTests):
 
         nat, if greedy, asks for everything a hundred times a second, as if it lost all that it gets.
         """
-        self.wire = Wire()
+        self.wire = Wire(hub=Hub(limits=Limits({Limit.FETCHES: RATES[Limit.FETCHES]})))
         self.enter(ann=ANN)
         nat, ned = Native(self.wire, NAT, "nat"), Native(self.wire, NED, "ned")
         self.wire.send(ANN, b"\n".join(b"%d %s" % (number, b"x" * 200) for number in range(250)))
@@ -173,7 +174,7 @@ class WorkTests(ServerTests):
 
     def test_a_greedy_member(self) -> None:
         """Its token bucket is what it gets, in entries and so in datagrams; another member costs the same."""
-        bound = READ_BURST + READ_RATE * self.SECONDS + 256
+        bound = RATES[Limit.FETCHES].burst + RATES[Limit.FETCHES].each_second * self.SECONDS + 256
         datagrams, entries, to_ned = self.cost(greedy=True)
         self.assertTrue(1_000 < entries < bound, entries)
         self.assertLess(datagrams, bound)

@@ -22,6 +22,7 @@ from chat.hub.effects import Effect, Send
 from chat.hub.hub import Hub
 from chat.hub.members import Member
 from chat.hub.tallies import Tallies, Tally
+from chat.limits import NOWHERE, Purses
 from chat.messages import LOBBY, Accepted, Entry, Join, Part, Rejected, Request, Say, Topic
 from chat.server.lodgings import Lodgings
 from chat.server.outbox import Outbox as ServerOutbox
@@ -86,9 +87,11 @@ class HastyHub(Hub):
         self.newest = fact.entry.seq
         return super().committed(fact)
 
-    def apply(self, member_id: bytes, request: Any, now: float, key: bytes | None = None) -> list[Effect]:
+    def apply(
+        self, member_id: bytes, request: Any, now: float, key: bytes | None = None, origin: Purses = NOWHERE
+    ) -> list[Effect]:
         """Answer at once."""
-        effects = super().apply(member_id, request, now, key)
+        effects = super().apply(member_id, request, now, key, origin)
         if isinstance(request, Say) and any(type(effect).__name__ == "Commit" for effect in effects):
             return [Send(member_id, Accepted(request.id, request.n, self.newest + 1)), *effects]
         return effects
@@ -104,9 +107,11 @@ class LenientHub(Hub):
         self.newest = fact.entry.seq
         return super().committed(fact)
 
-    def apply(self, member_id: bytes, request: Any, now: float, key: bytes | None = None) -> list[Effect]:
+    def apply(
+        self, member_id: bytes, request: Any, now: float, key: bytes | None = None, origin: Purses = NOWHERE
+    ) -> list[Effect]:
         """Answer with an Accepted where it should be a Rejected."""
-        effects = super().apply(member_id, request, now, key)
+        effects = super().apply(member_id, request, now, key, origin)
         if not isinstance(request, Say):
             return effects
         accepted = Send(member_id, Accepted(request.id, request.n, self.newest))

@@ -302,13 +302,13 @@ class FetchTests(RoomTests):
     def test_refused(self) -> None:
         """Only members may: we are not in the room any more, and join once more; then it is asked anew."""
         self.fetch(101.0)
-        self.room.fetch_refused(9)
+        self.room.fetch_refused(Rejected(9, "NOT_IN_ROOM", "no"), 101.0)
         self.assertTrue(self.room.is_in)
-        self.room.fetch_refused(1)
+        self.room.fetch_refused(Rejected(1, "NOT_IN_ROOM", "no"), 101.0)
         self.assertFalse(self.room.is_in)
         self.assertIsNone(self.fetch(110.0))
         self.assertEqual(self.due(101.1), Join(1, "r"))
-        self.room.fetch_refused(1)
+        self.room.fetch_refused(Rejected(1, "NOT_IN_ROOM", "no"), 101.0)
         self.assertIsNone(self.due(101.2))
         self.room.joined(joined(12), 101.3)
         self.assertEqual(self.fetch(110.0), Fetch(2, "r", 10, None, FETCH_LIMIT))
@@ -318,7 +318,7 @@ class FetchTests(RoomTests):
         self.fetch(101.0)
         self.room.is_wanted = False
         self.due(101.0)
-        self.room.fetch_refused(1)
+        self.room.fetch_refused(Rejected(1, "NOT_IN_ROOM", "no"), 101.0)
         self.room.is_wanted = True
         self.assertIsNone(self.due(101.1))
         self.room.left()

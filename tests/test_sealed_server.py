@@ -11,7 +11,20 @@ from chat.server.port import WRITES_A_TURN
 from chat.server.settings import Settings
 from chat.wire.visit import ENTER_SECONDS, GRACE_SECONDS
 from tests.stub_channel import ALERT, GOODBYE, StubChannel, open_sealed
-from tests.support import ANN, BOB, EVE, NAT, NED, Native, Sealed, ServerTests, SlowStore, Wire, texts
+from tests.support import (
+    ANN,
+    BOB,
+    EVE,
+    NAT,
+    NED,
+    Native,
+    Sealed,
+    ServerTests,
+    SlowStore,
+    Wire,
+    texts,
+    unlimited,
+)
 
 FAR = ("8.8.8.8", 5003)
 
@@ -21,7 +34,7 @@ class TalkTests(ServerTests):
 
     def test_a_talk(self) -> None:
         """Each says something: all see all, in one order, and the newcomer its joined line first."""
-        self.wire = Wire(hub=Hub("be nice"))
+        self.wire = Wire(hub=Hub("be nice", limits=unlimited()))
         self.enter(ann=ANN)
         nat = Native(self.wire, NAT, "nat")
         ned = Sealed(self.wire, NED)
@@ -61,7 +74,7 @@ class TalkTests(ServerTests):
     def test_much_is_written_before_the_turn_ends(self) -> None:
         """What goes to channels counts, so that the port sees it and ends the turn early."""
         for number in range(21):
-            Sealed(self.wire, ("192.0.2.9", 1000 + number)).say(b"n%d" % number)
+            Sealed(self.wire, (f"192.0.2.{number}", 1000)).say(b"n%d" % number)
         self.wire.send(ANN, b"ann")
         self.wire.server.datagramReceived(b"\n".join([b"hi"] * 200), ANN)
         self.assertGreater(len(self.wire.port.written), WRITES_A_TURN)

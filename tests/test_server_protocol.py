@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chat.hub.effects import Effect
 from chat.hub.hub import Hub
+from chat.limits import NOWHERE, Purses
 from chat.messages import Bye, Request
 from chat.server.book import MAX_DORMANT
 from chat.server.port import WRITES_A_TURN
@@ -18,12 +19,19 @@ class BrokenHub(Hub):
 
     bug: Exception | None = ZeroDivisionError("a bug")
 
-    def apply(self, member_id: bytes, request: Request, now: float, key: bytes | None = None) -> list[Effect]:
+    def apply(
+        self,
+        member_id: bytes,
+        request: Request,
+        now: float,
+        key: bytes | None = None,
+        origin: Purses = NOWHERE,
+    ) -> list[Effect]:
         """Raise, or do what a hub does."""
         if isinstance(request, Bye) and self.bug is not None:
             bug, self.bug = self.bug, None
             raise bug
-        return super().apply(member_id, request, now, key)
+        return super().apply(member_id, request, now, key, origin)
 
 
 class TalkTests(ServerTests):

@@ -6,14 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.fields import FETCH_LIMIT
+from chat.limits import RATES, Limit
 from chat.messages import Bye, Entry, Join, Kind, Ping, Rooms, Say
 from chat.wire.frames import encode_frame
-from chat.wire.server_session import (
-    READ_BURST,
-    READ_RATE,
-    ROOMS_PRICE,
-)
+from chat.wire.server_session import ROOMS_PRICE
 from tests.server_session_support import FETCH, HELLO, WELCOME, ServerSessionTests, entry, joined
+
+RATE = RATES[Limit.FETCHES]
 
 
 class TokenTests(ServerSessionTests):
@@ -32,15 +31,15 @@ class TokenTests(ServerSessionTests):
     def test_questions(self) -> None:
         """Each costs one; without one it is not heard, and a thousand come back each second."""
         pings = [Ping(number, 0) for number in range(1, 101)]
-        self.assertEqual(sum(len(self.ask(*pings)) for _ in range(150)), READ_BURST)
+        self.assertEqual(sum(len(self.ask(*pings)) for _ in range(150)), RATE.burst)
         self.now += 0.05
         heard = len(self.ask(*pings))
-        self.assertTrue(READ_RATE * 0.05 - 1 <= heard <= READ_RATE * 0.05)
+        self.assertTrue(RATE.each_second * 0.05 - 1 <= heard <= RATE.each_second * 0.05)
 
     def test_entries(self) -> None:
         """Each that is sent because it was fetched costs one, and may leave a debt; what is told is free."""
         self.ask(FETCH)
-        self.spend(READ_BURST + 99)
+        self.spend(RATE.burst + 99)
         self.now += 0.1
         self.assertEqual(self.ask(FETCH), [])
         self.now += 0.002
@@ -48,10 +47,10 @@ class TokenTests(ServerSessionTests):
 
     def test_free(self) -> None:
         """Nobody pays for what others say; whoever fetched too much can still say something, and goodbye."""
-        for seq in range(2 * int(READ_BURST)):
+        for seq in range(2 * int(RATE.burst)):
             self.session.tell(encode_frame(entry(seq + 1)))
         self.assertEqual(self.ask(FETCH), [FETCH])
-        self.spend(READ_BURST + 100)
+        self.spend(RATE.burst + 100)
         say = Say(1, 1, "r", Kind.SAY, "hi")
         self.assertEqual(self.ask(say, Bye()), [say, Bye()])
 
@@ -59,7 +58,7 @@ class TokenTests(ServerSessionTests):
         """A reply that is repeated costs one too: a datagram of 1 KiB could call for 80."""
         self.ask(Join(1, "r"), FETCH)
         self.reply(joined(1))
-        self.spend(READ_BURST - 5)
+        self.spend(RATE.burst - 5)
         for _ in range(10):
             self.ask(HELLO, Join(1, "r"))
         told = [each for each in self.told() if not isinstance(each, Entry)]
@@ -67,7 +66,7 @@ class TokenTests(ServerSessionTests):
 
     def test_the_list_of_rooms(self) -> None:
         """It is long to look through, so its price is higher."""
-        pages = int(READ_BURST // ROOMS_PRICE)
+        pages = int(RATE.burst // ROOMS_PRICE)
         self.assertEqual(len(self.ask(*[Rooms(1)] * (pages + 5))), pages)
 
     @settings(max_examples=20, deadline=None)
@@ -81,4 +80,4 @@ class TokenTests(ServerSessionTests):
             for _ in self.ask(*[FETCH] * (count + 1)):
                 self.spend(FETCH_LIMIT)
                 sent += FETCH_LIMIT
-        self.assertTrue(sent <= READ_BURST + READ_RATE * (self.now - begin) + 6 * FETCH_LIMIT)
+        self.assertTrue(sent <= RATE.burst + RATE.each_second * (self.now - begin) + 6 * FETCH_LIMIT)

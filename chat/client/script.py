@@ -2,6 +2,7 @@
 
 Answers go to standard output, problems to standard error, a line each. A line counts as accepted when the
 server has stored it; one that has no answer within ten seconds is told, once, whatever becomes of it later.
+A server that says that we are too fast has answered: the lines are said again when it wants them.
 A command waits for the lines before it, and those behind it wait for its answer.
 """
 
@@ -24,8 +25,9 @@ from chat.client.protocol import ChatClient
 from chat.client.standard import InputLines, StandardInput, StandardOutput, read_line
 from chat.client.visit import Answer, Destination, Outcome, Stored, Visit, is_text
 from chat.errors import RequestRejected
+from chat.limits import TOO_FAST
 from chat.messages import DIRECT, Delivered, is_direct
-from chat.wire.events import Offered
+from chat.wire.events import Offered, PutOff
 
 ANSWER_SECONDS = 10.0  # for a line, and for being let in: whoever started the script wants to know by then
 OPEN_LINES = 64  # without an outcome; then input is left where it is
@@ -190,6 +192,8 @@ class Script:
                 self._complain(show.contact_text(happening))
             case LinkChanged():
                 self._link_changed(happening)
+            case PutOff(_, refusal) if refusal.code == TOO_FAST:
+                self._put_off(refusal.retry_after)
             case Offered():
                 number, line = self._visit.taken_back(happening)
                 self._has_failed = True
@@ -209,6 +213,11 @@ class Script:
         if self._is_following and is_news:
             place, nick = str(self._destination.place), self._visit.client.nick
             self._complain(show.link_text(changed, before, place, nick))
+
+    def _put_off(self, seconds: float) -> None:
+        """Give all lines their time anew: the server is there, and has told when it takes the next one."""
+        for timer in self._timers.values():
+            timer.reset(seconds + ANSWER_SECONDS)
 
     # --- called by the input
 

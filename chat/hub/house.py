@@ -12,12 +12,13 @@ from chat.hub.notebook import Notebook
 from chat.hub.replies import not_in
 from chat.hub.rooms import Room, no_such_room
 from chat.hub.tallies import Tallies
+from chat.limits import Limits
 from chat.memos import Charter
 from chat.messages import LOBBY, Change, Turnover, is_direct
 from chat.safety import check_room
 from chat.stored import Heads
 
-MAX_ROOMS = 10_000  # for everybody, half a kilobyte each; logs are as many as owners of nicks
+ROOMS_SECONDS = 60.0  # until one more may be had, at the soonest: a room without texts goes with its members
 
 
 class House:
@@ -27,10 +28,13 @@ class House:
     `may_all` is no stranger to any.
     """
 
-    def __init__(self, crowd: int, notebook: Notebook, may_all: Callable[[Member], bool]) -> None:
+    def __init__(
+        self, crowd: int, notebook: Notebook, may_all: Callable[[Member], bool], limits: Limits
+    ) -> None:
         self.charters = Charters(notebook, may_all)
         self._rooms: dict[str, Room] = {}
         self._tallies = Tallies(crowd)
+        self._limits = limits
         self._public = 0  # of the rooms
         self._base = 0
         self._version = 0  # a new room's roster begins above every one that was forgotten
@@ -61,6 +65,10 @@ class House:
     def get(self, name: str) -> Room | None:
         """Give a room; None: there is none of that name."""
         return self._rooms.get(name)
+
+    def is_new(self, name: str) -> bool:
+        """Say whether somebody would make a room who joined this one. The lobby is always there."""
+        return not (name in self._rooms or name == LOBBY or is_direct(name))
 
     def rooms_of(self, member: Member) -> list[Room]:
         """Give the rooms that `member` is in."""
@@ -106,8 +114,11 @@ class House:
     def _found(self, member: Member, name: str) -> Room:
         if name == LOBBY:  # where everybody comes in
             return self.open(name)
-        if self._public >= MAX_ROOMS and not self._clear_one(None):
-            raise RequestRejected("TOO_MANY_ROOMS", f"there are {MAX_ROOMS} rooms already")
+        most = self._limits.caps.rooms  # logs are not counted: they are as many as owners of nicks
+        if self._public >= most and not self._clear_one(None):
+            self._limits.count("too many rooms")
+            text = f"there are {most} rooms already: join one of them, or try again later"
+            raise RequestRejected("TOO_MANY_ROOMS", text, ROOMS_SECONDS)
         if member.account is not None and self.charters.own(member.account) >= OWN_ROOMS:
             self._clear_one(member.account)
         room = self.open(name)

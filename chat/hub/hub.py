@@ -28,6 +28,7 @@ from chat.hub.operators import Operators
 from chat.hub.orders import Orders
 from chat.hub.outside import Outside
 from chat.hub.owners import log_name, no_key
+from chat.hub.pace import Pace
 from chat.hub.policing import Policing
 from chat.hub.redactions import Redactions
 from chat.hub.replies import draft_of, nobody_there, rejected, repeated, reply_to, store_failed
@@ -37,6 +38,7 @@ from chat.hub.roommodes import RoomModes
 from chat.hub.searches import Searches
 from chat.hub.silence import GONE_SECONDS
 from chat.hub.silencing import Silencing
+from chat.limits import NOWHERE, Limit, Limits, Purses
 from chat.memos import Memo, Memos, Seat
 from chat.messages import (
     PLAIN_VERSION,
@@ -69,7 +71,8 @@ class Hub:
     """The chat. `motd` is shown to everybody who comes in, `random` gives bytes that nobody can guess.
 
     Rooms with more than `crowd` members are told how many come and go, not who. Whose keys have the
-    fingerprints `operators` may do everything.
+    fingerprints `operators` may do everything. `limits` are the rates and caps for what is asked: one object
+    for all of a server, since it counts.
 
     `now` is in seconds and never goes back; where it starts does not matter.
     """
@@ -81,22 +84,25 @@ class Hub:
         random: Callable[[int], bytes] = token_bytes,
         crowd: int = CROWD,
         operators: Collection[bytes] = (),
+        limits: Limits | None = None,
     ) -> None:
+        self.limits = limits or Limits()
         self._notebook = Notebook()
-        self._roll = Roll(max_members, self._notebook, random)
+        self._roll = Roll(max_members, self._notebook, random, self.limits)
         self._operators = Operators(self._notebook, self._roll.owners, operators, random)
-        self._house = House(crowd, self._notebook, self._operators.is_operator)
+        self._house = House(crowd, self._notebook, self._operators.is_operator, self.limits)
         self._direct = Direct(self._notebook, self._roll, self._house)
         tokens = count(1)  # of what the store is asked to read
         searches = self._searches = Searches(self._roll, self._house, tokens)
         self._greeting = Greeting(self._roll, self._operators, motd)
-        self._looks = Looks(self._roll, self._house, self._direct, self._greeting, tokens)
+        self._looks = Looks(self._roll, self._house, self._direct, self._greeting, tokens, self.limits)
         rights = Rights(self._operators, self._house)
         policing = Policing(self._roll, self._house, self._operators, self._greeting)
         redactions = self._redactions = Redactions(self._roll, self._house, rights, tokens)
         self._banning = Banning(self._roll, self._house, self._operators, self._leave)
+        self._pace = Pace(self.limits)
         self._modes = RoomModes(self._roll, self._house)
-        self._moves = Moves(self._roll, self._house, self._direct)
+        self._moves = Moves(self._roll, self._house, self._direct, self._pace)
         self._orders = Orders(
             self._roll,
             self._operators,
@@ -153,13 +159,20 @@ class Hub:
         """Give what is to be remembered and has changed since this was last asked, by its key."""
         return self._notebook.take()
 
-    def apply(self, member_id: bytes, request: Request, now: float, key: bytes | None = None) -> list[Effect]:
+    def apply(
+        self,
+        member_id: bytes,
+        request: Request,
+        now: float,
+        key: bytes | None = None,
+        origin: Purses = NOWHERE,
+    ) -> list[Effect]:
         """Carry out a request of a member, or put it behind what that member asked before.
 
         `key` is the fingerprint of the key that the member has shown that it holds (None: it has not); it
-        counts with a `Hello`. Whoever is not in the chat can only say `Hello`; anything else of a stranger is
-        ignored (the rest of a datagram whose nick was refused, or what was under way when its sender was
-        dropped).
+        counts with a `Hello`. `origin` are the purses of the address that it speaks from. Whoever is not in
+        the chat can only say `Hello`; anything else of a stranger is ignored (the rest of a datagram whose
+        nick was refused, or what was under way when its sender was dropped).
         """
         self._roll.look(now)
         if isinstance(request, Hello):
@@ -170,6 +183,7 @@ class Hub:
         member = self._roll.get(member_id)
         if member is None:
             return []
+        member.speak_from(origin)
         effects = self._hear(member, now)
         match request:
             case Say() | Join() | Part() | Nick() | Bye() | Order() | Topic(text=str()):
@@ -278,13 +292,20 @@ class Hub:
         return effects
 
     def next_timeout(self) -> float | None:
-        """Give the time at which `handle_timeout` has something to tell; None: nothing waits for that."""
-        return self._house.next_timeout()
+        """Give the time at which `handle_timeout` has something to do; None: nothing waits for that."""
+        times = self._house.next_timeout(), self._pace.next_timeout()
+        return min((when for when in times if when is not None), default=None)
 
     def handle_timeout(self, now: float) -> list[Effect]:
-        """Tell large rooms how many came and went, those that were not told for a while."""
+        """Tell large rooms how many came and went; go on with those whose limit lets them again."""
         self._roll.look(now)
-        return self._house.tell_turnover(now)
+        effects = self._house.tell_turnover(now)
+        for client in self._pace.due(now):
+            member = self._roll.get(client)
+            if member is not None:
+                member.is_held = False
+                effects += self._go_on(member)
+        return effects
 
     def everybody(self) -> tuple[bytes, ...]:
         """Give all members of the chat, in the order in which they came."""
@@ -360,7 +381,10 @@ class Hub:
     def _go_on(self, member: Member) -> list[Effect]:
         """Carry out what waits, as far as it needs no answer of the store."""
         effects: list[Effect] = []
-        while member.in_flight is None and (request := member.next_turn()) is not None:
+        while member.in_flight is None and not member.is_held:
+            request = member.next_turn()
+            if request is None:
+                break
             effects += self._take_turn(member, request)
         return effects
 
@@ -384,12 +408,12 @@ class Hub:
                 case _:
                     assert_never(request)
         except RequestRejected as refusal:
-            if isinstance(request, Say):
-                member.refuse(request.n)
-            return reply_to(member, rejected(request.id, refusal))
+            return self._pace.refused(member, request, refusal, self._roll.now)
 
     def _say(self, member: Member, say: Say) -> list[Effect]:
-        if member.is_early(say):
+        is_early = member.is_early(say)
+        self._pace.pay(member, Limit.LINES, self._roll.now, member.ahead(say), only_look=is_early)
+        if is_early:
             busy = member.park(say)
             return [] if busy is None else reply_to(member, busy)
         if say.kind is Kind.TOPIC:
@@ -416,6 +440,7 @@ class Hub:
         self._modes.check_topic(member, room)
         if room.topic == text:
             return reply_to(member, Done(topic.id, text))
+        self._pace.pay(member, Limit.LINES, self._roll.now)
         member.asking = topic.id
         return self._commit(member, draft_of(member, 0, topic.room, Kind.TOPIC, text))
 

@@ -19,6 +19,7 @@ from chat.hub.owners import no_key
 from chat.hub.pages import beginning, fetched_entries, names_page, rooms_page
 from chat.hub.replies import reply_to, store_failed
 from chat.hub.roll import Roll
+from chat.limits import Limit, Limits
 from chat.messages import Done, Fetch, Fetched, Link, Motd, Names, Ping, Pong, Release, Rooms, Topic
 from chat.safety import nick_key
 from chat.stored import Page
@@ -41,12 +42,19 @@ class Looks:
     """
 
     def __init__(
-        self, roll: Roll, house: House, direct: Direct, greeting: Greeting, tokens: Iterator[int]
+        self,
+        roll: Roll,
+        house: House,
+        direct: Direct,
+        greeting: Greeting,
+        tokens: Iterator[int],
+        limits: Limits,
     ) -> None:
         self._roll = roll
         self._house = house
         self._direct = direct
         self._greeting = greeting
+        self._limits = limits
         self._reads: dict[int, _Reading] = {}  # at most one a member and room; all are answered
         self._tokens = tokens
 
@@ -135,6 +143,8 @@ class Looks:
             if member.is_plain:
                 raise RequestRejected("BUSY", "one question after the other: the answer is under way", 1.0)
             return []
+        if member.is_plain:  # a native client's session has been paid
+            self._limits.spend(Limit.FETCHES, member.purses, self._roll.now, fetch.limit)
         return self._read(member, fetch)
 
     def _read(self, member: Member, fetch: Fetch) -> list[Effect]:

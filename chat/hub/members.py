@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from chat.fields import MEMBER_ROOMS
+from chat.fields import IN_FLIGHT, MEMBER_ROOMS
 from chat.hub.effects import Commit
 from chat.hub.owners import log_name
+from chat.limits import Purse, Purses
 from chat.messages import Bye, Join, Nick, Part, Rejected, Say, Topic
 from chat.notices import Out
 from chat.orders import Order
@@ -28,10 +29,11 @@ from chat.stored import Draft, Fact
 WAITING_LINES = 64  # of one member behind its append in flight: a paste passes, memory stays bounded
 UNKNOWN = -1  # what a store's number is before it was told: none is so low
 OUT_SECONDS = 60.0  # for which a client is told again: ten of its pings, and one gets through
+SLOW_SECONDS = 60.0  # between two notices that say to a text member that it is too fast: once for a paste
 PARKED = 64  # texts of one member that came too early: far more than the 8 requests it may have in flight
 
-_Numbered = Say | Join | Part | Nick | Topic | Order
-Turn = _Numbered | Bye  # what changes something, and so takes its turn
+Numbered = Say | Join | Part | Nick | Topic | Order
+Turn = Numbered | Bye  # what changes something, and so takes its turn
 
 
 class Searched(NamedTuple):
@@ -50,24 +52,29 @@ class Member:
     `settled` is the highest number of a text known to be settled, `last` the store's number of this client as
     far as the hub knows (`UNKNOWN` until it was told), `in_flight` what the store was asked and has not
     answered, `asking` the id of the request that waits for that answer (0: nobody does any more).
+    `purses` are what its requests are paid from; `is_held`: the next one waits until there is enough.
     """
 
     __slots__ = (
         "_is_warned",
+        "_origin",
         "_out",
         "_parked",
         "_says",
+        "_slowed_at",
         "_waiting",
         "account",
         "asking",
         "client",
         "in_flight",
         "is_away",
+        "is_held",
         "is_plain",
         "key",
         "last",
         "log",
         "nick",
+        "purses",
         "reading",
         "rooms",
         "searched",
@@ -98,11 +105,21 @@ class Member:
         self._waiting: deque[Turn] = deque()  # at most WAITING_LINES and a Bye, which is the last
         self._parked: set[int] = set()  # at most PARKED
         self._is_warned = False
+        self.purses: Purses = (Purse(),)
+        self._origin: Purses = ()
+        self.is_held = False
+        self._slowed_at = float("-inf")  # when it was told last that it is too fast
 
     @property
     def is_verified(self) -> bool:
         """Say whether a key stands behind the nick."""
         return self.key is not None
+
+    def speak_from(self, origin: Purses) -> None:
+        """Take from the buckets of this address and network, beside the member's own, from now on."""
+        if self._origin is not origin:
+            self._origin = origin
+            self.purses = (self.purses[0], *origin)
 
     # --- rooms
 
@@ -154,9 +171,29 @@ class Member:
         request = self._waiting.popleft()
         return self._says[request.n] if isinstance(request, Say) else request
 
+    def hold(self, request: Turn, now: float) -> bool:
+        """Let the request whose turn it was wait, in front of all others. Say whether to tell the member."""
+        self._waiting.appendleft(request)
+        self.is_held = True
+        is_news = now >= self._slowed_at + SLOW_SECONDS
+        if is_news:
+            self._slowed_at = now
+        return is_news
+
+    def put_off(self, n: int) -> None:
+        """Forget a text that its client will say again: it is not settled."""
+        self._says.pop(n, None)
+
     def is_early(self, say: Say) -> bool:
         """Say whether the text before `say` is not settled yet."""
         return say.back > 0 and say.n - say.back > self.settled
+
+    def ahead(self, say: Say) -> int:
+        """Give how many texts are to be paid for before `say` is settled, itself among them.
+
+        One if it waits for none, whatever its number: a server that has started anew knows none.
+        """
+        return min(say.n - self.settled, IN_FLIGHT) if self.is_early(say) else 1
 
     def park(self, say: Say) -> Rejected | None:
         """Keep a text that came too early; if there are too many, refuse the last of them for now."""
@@ -177,7 +214,7 @@ class Member:
             self.asking = say.id
         return None
 
-    def _overflow(self, request: _Numbered) -> Rejected | None:
+    def _overflow(self, request: Numbered) -> Rejected | None:
         """Refuse what does not fit; a plain member is told once, not for each line of its paste."""
         if self.is_plain and self._is_warned and isinstance(request, Say):
             return None

@@ -8,8 +8,10 @@ from chat.hub.direct import Direct
 from chat.hub.effects import Effect
 from chat.hub.house import House
 from chat.hub.members import Member
+from chat.hub.pace import Pace
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
+from chat.limits import Limit
 from chat.messages import Change, Done, Join, Joined, Nick, Part
 from chat.safety import check_nick
 
@@ -17,10 +19,11 @@ from chat.safety import check_nick
 class Moves:
     """Moves members of the roll through the house, and tells rooms of it. Each raises `RequestRejected`."""
 
-    def __init__(self, roll: Roll, house: House, direct: Direct) -> None:
+    def __init__(self, roll: Roll, house: House, direct: Direct, pace: Pace) -> None:
         self._roll = roll
         self._house = house
         self._direct = direct
+        self._pace = pace
 
     def join(self, member: Member, join: Join) -> list[Effect]:
         """Let a member into a room, or tell it again that it is in."""
@@ -28,6 +31,8 @@ class Moves:
             return reply_to(member, self._joined(member, join))
         if len(member.rooms) >= MEMBER_ROOMS:
             raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
+        limit = Limit.NEW_ROOMS if self._house.is_new(join.room) else Limit.JOINS
+        self._pace.pay(member, limit, self._roll.now)
         told = self._house.let_in(member, self._house.find(member, join.room, join.key), self._roll.now)
         self._roll.note(member)
         return told + reply_to(member, self._joined(member, join))
@@ -51,6 +56,7 @@ class Moves:
         self._roll.check(nick, member.key, member)
         told: list[Effect] = []
         if nick != member.nick:
+            self._pace.pay(member, Limit.RENAMES, self._roll.now)
             told = self._house.tell(member, Change.RENAMED, self._roll.now, nick.shown)
             rooms = self._house.rooms_of(member)
             for room in rooms:

@@ -12,6 +12,7 @@ from chat.hub.mutes import Mutes
 from chat.hub.notebook import Notebook
 from chat.hub.owners import Owners
 from chat.hub.silence import Silence
+from chat.limits import Limits
 from chat.memos import Seat
 from chat.messages import Change
 from chat.safety import Nick, check_nick, nick_key
@@ -20,11 +21,12 @@ from chat.safety import Nick, check_nick, nick_key
 class Roll:
     """The members, at most `most`. `random` gives so many bytes that nobody can guess."""
 
-    def __init__(self, most: int, notebook: Notebook, random: Callable[[int], bytes]) -> None:
+    def __init__(self, most: int, notebook: Notebook, random: Callable[[int], bytes], limits: Limits) -> None:
         self.owners = Owners(notebook, random)
         self.bans = Bans(notebook)
         self.mutes = Mutes(notebook)
         self._most = most
+        self._limits = limits
         self._notebook = notebook
         self._members: dict[bytes, Member] = {}
         self._nicks: dict[str, Member] = {}  # by the key that nicks are compared by
@@ -80,6 +82,7 @@ class Roll:
         Raises `RequestRejected` if the chat is full.
         """
         if len(self._members) >= self._most:
+            self._limits.count("too many members")
             raise RequestRejected("FULL", "the chat is full: try again later", 60.0)
         self._members[member.client] = member
         self._nicks[member.nick.key] = member

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -68,6 +68,8 @@ class Book:
         self.peers: dict[Addr, AnyPeer] = {}
         self._channels = 0  # of the peers
         self.members: dict[bytes, AnyPeer] = {}  # those that the hub may name
+        self.plain_seats = 0  # how many of them speak in the clear
+        self._seats: Counter[str] = Counter()  # how many of them each host has
         self._dormant: OrderedDict[PlainPeer, None] = OrderedDict()  # the longest silent first
         self._crowds: dict[str, Crowd] = {}  # as many and as large as the rosters of the hub's rooms
 
@@ -100,7 +102,8 @@ class Book:
             return None
         self._leave_seat(peer)  # refused, it may come in as another
         if seated is not None:
-            seated.seat = None
+            self.unseat(member)
+        self._count(peer, 1)
         self.members[member] = peer
         peer.seat = member
         self._crowds.clear()
@@ -111,6 +114,7 @@ class Book:
         peer = self.members.pop(member, None)
         if peer is not None:
             peer.seat = None
+            self._count(peer, -1)
             self._crowds.clear()
         return peer
 
@@ -123,6 +127,10 @@ class Book:
         """Give the numeric address from which a member speaks now; "": from none."""
         peer = self.members.get(member)
         return "" if peer is None else peer.addr[0]
+
+    def seats_at(self, host: str) -> int:
+        """Say how many members speak from one host."""
+        return self._seats[host]
 
     def fall_dormant(self, peer: PlainPeer) -> PlainPeer | None:
         """Note that a peer is out and may come back; give the longest silent one if too many are."""
@@ -157,6 +165,13 @@ class Book:
             else:
                 self._crowds.pop(room, None)
         return crowd
+
+    def _count(self, peer: AnyPeer, change: int) -> None:
+        self.plain_seats += change * isinstance(peer, PlainPeer)
+        host = peer.addr[0]
+        self._seats[host] += change
+        if not self._seats[host]:
+            del self._seats[host]
 
     def _leave_seat(self, peer: AnyPeer) -> None:
         if peer.seat is not None:

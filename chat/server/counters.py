@@ -6,7 +6,7 @@ once a minute, when one has moved, the log has them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from twisted.logger import Logger
@@ -26,6 +26,11 @@ class Counters:
     def add(self, name: str, count: int = 1) -> None:
         """Count `count` more of `name`, which is a fixed phrase."""
         self._counts[name] = self._counts.get(name, 0) + count
+
+    def add_all(self, counts: Iterable[tuple[str, int]]) -> None:
+        """Count what others have counted: so many more of each name."""
+        for name, count in counts:
+            self.add(name, count)
 
     def all(self) -> Mapping[str, int]:
         """Give every number that is not 0, by name: a view that goes on counting."""

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from chat.errors import RemoteProtocolError
+from chat.limits import Limits
 from chat.messages import Request
 from chat.safety import clean_text, is_blank
 from chat.server.limits import FaultLog, is_trusted
@@ -26,7 +27,8 @@ _MEMBER_BYTES = 16  # of a text member's name in the hub, which nobody guesses
 class Doors:
     """Makes peers and their sessions. `plain` is trusted, all or off; without a listener nobody is native.
 
-    `idle_timeout` is in seconds, `random` gives so many bytes that nobody can guess.
+    `idle_timeout` is in seconds, `random` gives so many bytes that nobody can guess. `limits` are for what is
+    read through the native door.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Doors:
         listener: Listener | None,
         faults: FaultLog,
         random: Callable[[int], bytes],
+        limits: Limits,
     ) -> None:
         self._plain = plain
         self._idle_timeout = idle_timeout
@@ -43,6 +46,7 @@ class Doors:
         self._faults = faults
         self._random = random
         self._told: OrderedDict[str, None] = OrderedDict()  # which banned hosts have had an answer
+        self._limits = limits
 
     def is_native(self, datagram: bytes) -> bool:
         """Say whether the native door takes a stranger's datagram."""
@@ -99,11 +103,18 @@ class Doors:
             return None, []
         channel = self._listener.receive_datagram(datagram, addr, now)
         answers = self._listener.datagrams_to_send(now)
-        return None if channel is None else ProvenPeer(addr, channel, now), answers
+        if channel is None:
+            return None, answers
+        peer = ProvenPeer(addr, channel, now)
+        peer.origin = self._limits.origin(addr[0])
+        return peer, answers
 
     def meet(self, addr: Addr, member: bytes = b"") -> PlainPeer:
         """Give the peer that a stranger at the plain door is, or `member`, who was in before a restart."""
-        return PlainPeer(addr, TextSession(member or self._random(_MEMBER_BYTES), self._idle_timeout))
+        peer = PlainPeer(addr, TextSession(member or self._random(_MEMBER_BYTES), self._idle_timeout))
+        if member:  # it says no hello
+            peer.origin = self._limits.origin(addr[0])
+        return peer
 
     def hear(self, peer: AnyPeer, plaintexts: Iterable[bytes], now: float) -> list[Request]:
         """Give what a peer asks for. What no peer may say costs the rest of its datagram, and is counted."""
@@ -125,7 +136,7 @@ class Doors:
         if peer.session is not None:
             return peer.session
         if b"\x90" <= word[:1] <= b"\x9f":
-            peer.session = ServerSession(now, peer.channel.peer_fingerprint)
+            peer.session = ServerSession(now, peer.channel.peer_fingerprint, self._limits, peer.origin)
         else:
             peer.session = TextSession(self._random(_MEMBER_BYTES), self._idle_timeout, now)
         return peer.session

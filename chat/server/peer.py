@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
+from chat.limits import NOWHERE
 from chat.messages import Request
 from chat.wire.frames import MAX_PLAINTEXT
 from chat.wire.lines import join_lines
@@ -86,10 +87,11 @@ class Listener(Protocol):
 class Peer:
     """An address that can be written to: how datagrams leave for it, and since when all writes failed."""
 
-    __slots__ = ("addr", "failing_since", "form", "name", "seat", "source", "spoken_to")
+    __slots__ = ("addr", "failing_since", "form", "name", "origin", "seat", "source", "spoken_to")
 
     def __init__(self, addr: Addr) -> None:
         self.addr = addr
+        self.origin = NOWHERE  # the purses of its address and network, once it has asked for something
         self.name = b""  # the address as the kernel reads it, once it was needed
         self.spoken_to = b""  # the address of ours that it speaks to, as the port gives it
         # What makes answers leave from there, where that takes anything.
@@ -173,6 +175,11 @@ class ProvenPeer(Peer):
 
 
 AnyPeer = PlainPeer | ProvenPeer
+
+
+def is_native(peer: AnyPeer | None) -> bool:
+    """Say whether somebody is there who speaks frames."""
+    return peer is not None and isinstance(peer.session, ServerSession)
 
 
 @lru_cache(maxsize=16)  # of one turn: all who are in the same rooms are sent the same

@@ -31,6 +31,7 @@ from chat.server.chores import EXPIRE_SECONDS, LAST_WORDS_SECONDS, SLOT_SECONDS,
 from chat.server.counters import Counters
 from chat.server.doors import Doors
 from chat.server.errands import Errands, Found
+from chat.server.gate import Gate
 from chat.server.goodbyes import goodbyes
 from chat.server.limits import AnswerLimit, FaultLog
 from chat.server.lodgings import Lodgings
@@ -83,10 +84,11 @@ class ChatServer(DatagramProtocol):
         self._counters = Counters(self._log)
         self._faults = FaultLog(self._log, now, self._counters)
         self._talk = TalkLog(with_text=settings.log_text)
-        self._doors = Doors(settings.plain, settings.idle_timeout, listener, self._faults, random)
+        self._doors = Doors(settings.plain, settings.idle_timeout, listener, self._faults, random, hub.limits)
         self._answers = AnswerLimit()
         self._book = Book(settings.max_members)
         hub.look_outside(Outside(self._book.host, self._counters.all))
+        self._gate = Gate(hub.limits, self._book)
         self._outbox = Outbox()
         self._wheel: Wheel[AnyPeer | Chore] = Wheel(SLOT_SECONDS)
         self._alarm = Alarm(clock, now, self._wake)
@@ -285,7 +287,7 @@ class ChatServer(DatagramProtocol):
 
     def _carry_out(self, peer: AnyPeer, requests: list[Request], now: float) -> None:
         member = None if peer.session is None else peer.session.member
-        if requests and member is not None:
+        if requests and member is not None and not self._gate.turns_away(peer, member, requests[0], now):
             replaced = self._book.seat(member, peer)
             if replaced is not None:
                 self._tell(replaced, Bye(REPLACED), now)  # which ends it: it asks for nothing any more
@@ -295,7 +297,7 @@ class ChatServer(DatagramProtocol):
             else:
                 self._book.wake(peer)
             for request in requests:
-                self._advance(self._hub.apply(member, request, now, key), now)
+                self._advance(self._hub.apply(member, request, now, key, peer.origin), now)
         self._look_after(peer, now)
 
     def _tell(self, peer: AnyPeer, message: Reply | Entry, now: float) -> None:
@@ -394,6 +396,7 @@ class ChatServer(DatagramProtocol):
                 self._wheel.schedule(key, now + EXPIRE_SECONDS)
                 self._advance(self._hub.expire(now), now)
                 self._lodgings.tick(now)
+                self._counters.add_all(self._hub.limits.take_counts())
                 self._counters.tick(now)
             case Chore.TAILS:
                 self._outbox.repeat_tails(self._book.members, now)

@@ -34,7 +34,9 @@ from chat.fields import TEXT_BYTES
 from chat.fingerprints import read_fingerprint, show_fingerprint
 from chat.hub.hub import MAX_MEMBERS, Hub
 from chat.identity import Identity, IdentityError, load_identity, state_directory
+from chat.limits import CAPS, RATES, Caps, Limits
 from chat.safety import clean_text
+from chat.server.limit_option import read_rate
 from chat.server.logs import FORMATS, LEVELS, Observer, twistd_observer
 from chat.server.port import UdpPort
 from chat.server.protocol import ChatServer
@@ -45,6 +47,12 @@ from chat.wire.dtls import DtlsListener
 
 PORT = 6789
 MOST_MEMBERS = 15_000  # of 20,000 addresses that are known at a time
+MOST = {  # what the other caps may be: a room takes half a kilobyte, a handshake 70
+    "max-plain": MOST_MEMBERS,
+    "max-sessions": MOST_MEMBERS,
+    "max-rooms": 1_000_000,
+    "max-handshakes": 10_000,
+}
 MOTD_FILE_BYTES = 8_192
 MOTD_LINES = 32  # each is a datagram to everybody who comes in, or asks for it
 PLAIN = ("trusted", "all", "off")
@@ -75,6 +83,10 @@ class Options(UsageOptions):
         ["keep-entries", None, f"{KEEP_ENTRIES}", "texts of each room that are kept on disk"],
         ["keep-days", None, f"{KEEP_DAYS:.0f}", "days for which a text is kept on disk"],
         ["max-members", None, f"{MAX_MEMBERS}", "members at one time; one more is refused"],
+        ["max-plain", None, f"{CAPS.plain}", "of them those who speak in the clear"],
+        ["max-sessions", None, f"{CAPS.address}", "members from one address, loopback excepted"],
+        ["max-rooms", None, f"{CAPS.rooms}", "rooms at one time"],
+        ["max-handshakes", None, f"{CAPS.half_open}", "handshakes that go on at one time"],
         ["motd", None, "", "file with the message of the day"],
         ["idle-timeout", None, f"{IDLE_SECONDS:.0f}", "seconds after which a silent plain member has left"],
         ["log-level", "l", "info", f"least level that is logged: {', '.join(LEVELS)}"],
@@ -90,6 +102,14 @@ class Options(UsageOptions):
         ],
     ]
 
+    def opt_limit(self, value: str) -> None:
+        """NAME=RATE[:BURST]: how many a second, and at once, one session may ask for; NAME=0: any number. May
+        be given several times. Names: lines, joins, new-rooms, renames, fetches, handshakes."""
+        limit, rate = read_rate(value)
+        self.rates.pop(limit, None)
+        if rate is not None:
+            self.rates[limit] = rate
+
     def opt_version(self) -> NoReturn:
         """Print udpchat's version and exit."""
         print(f"udpchat {__version__}")
@@ -98,6 +118,7 @@ class Options(UsageOptions):
     def __init__(self) -> None:
         super().__init__()
         self["operators"] = ()
+        self.rates = dict(RATES)
 
     def opt_operator(self, fingerprint: str) -> None:
         """Whose key has this fingerprint (SHA256:...) operates the server; may be given several times."""
@@ -112,6 +133,8 @@ class Options(UsageOptions):
         self["port"] = self._number("port", 0, 65_535)
         self["idle-timeout"] = self._number("idle-timeout", 1, 31_536_000)
         self["max-members"] = self._number("max-members", 1, MOST_MEMBERS)
+        for name, most in MOST.items():
+            self[name] = self._number(name, 1, most)
         self._one_of("plain", PLAIN)
         self._one_of("log-level", LEVELS)
         self._one_of("log-format", FORMATS)
@@ -135,6 +158,11 @@ class Options(UsageOptions):
             idle_timeout=float(self["idle-timeout"]),
             max_members=self["max-members"],
         )
+
+    def limits(self) -> Limits:
+        """Give the limits on what members may ask for."""
+        caps = Caps(self["max-plain"], self["max-sessions"], self["max-rooms"], self["max-handshakes"])
+        return Limits(self.rates, caps)
 
     def identity(self) -> Identity:
         """Give the server's key, which is made if there is none; without one the program ends with a line.
@@ -273,12 +301,14 @@ class ChatService(Service):
         reactor.seconds = time.monotonic  # type: ignore[method-assign]
         options = self._options
         self._storage = self._open_storage(reactor)
+        limits = options.limits()
+        secret = os.urandom(_SECRET_BYTES)
         self._server = ChatServer(
-            Hub(options["motd"], options["max-members"], operators=options["operators"]),
+            Hub(options["motd"], options["max-members"], operators=options["operators"], limits=limits),
             self._storage.store,
             options.settings(),
             IReactorTime(reactor),
-            listener=DtlsListener(self._identity.key, self._identity.certificate, os.urandom(_SECRET_BYTES)),
+            listener=DtlsListener(self._identity.key, self._identity.certificate, secret, allowed=limits),
         )
         self._port = UdpPort(options["port"], self._server, options["interface"], reactor)
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chat.limits import TOO_FAST
 from chat.messages import (
     PROTOCOL_VERSION,
     Accepted,
@@ -41,7 +42,7 @@ from chat.messages import (
 )
 from chat.notices import Notice, Out, Redacted
 from chat.wire.asked import Asked
-from chat.wire.client_state import LISTENING, NEXT, TALKING, State
+from chat.wire.client_state import LISTENING, NEXT, NUMBER_REUSED, TALKING, State
 from chat.wire.direct import Progress, Receipts
 from chat.wire.events import (
     Answered,
@@ -53,12 +54,14 @@ from chat.wire.events import (
     NumberReused,
     Offered,
     PathLost,
+    PutOff,
     Refused,
     Rights,
     RosterChanged,
     Said,
 )
 from chat.wire.frames import decode_replies, encode_frame
+from chat.wire.greetings import Goodbye, Greeting
 from chat.wire.outbox import Outbox
 from chat.wire.pacing import Pacer
 from chat.wire.pulse import Health, Pulse
@@ -66,10 +69,7 @@ from chat.wire.rooms import Rooms
 from chat.wire.roster import Roster
 from chat.wire.sequence import Lost, NotKept, Requests, RoomLog, RoundTrip, Shown
 
-NUMBER_REUSED = "NUMBER_REUSED"  # the code of the one refusal that is no matter of the text
-HELLO_REPEAT_MOST = 1.0  # between Hellos: six of them decide whether a fresh channel carries anything
 TICKS = 1_000_000  # of a Ping's time in a second
-BYE_SECONDS = (0.0, 0.1, 0.3)  # a goodbye has no answer: it is said three times
 
 
 class ClientSession:
@@ -103,16 +103,14 @@ class ClientSession:
         self._asked = Asked()
         self._progress = Progress(self._round_trip)
         self._receipts = Receipts()
-        self._hello_at, self._hello_sent, self._hellos = 0.0, 0.0, 0
-        self._byes: list[float] = []
-        self._bye: list[bytes] = []
+        self._greeting, self._goodbye = Greeting(self._round_trip), Goodbye()
 
     # --- what its owner does
 
     def connected(self, now: float) -> None:
         """Begin on a fresh channel: say who we are, and ask for everything that has no answer yet."""
         self._go("connected")
-        self._byes.clear()  # of a session that ended
+        self._goodbye.take_back()  # of a session that ended
         unsettled = self._requests.unsettled()
         self._requests = Requests(self._round_trip)
         self._outbox.restart()
@@ -121,7 +119,7 @@ class ClientSession:
         self._asked.restart([ask for ask in unsettled if not isinstance(ask, Say | Join | Part)])
         self._progress.restart()
         self._pulse.restart(now)
-        self._hello_at, self._hellos = now, 0
+        self._greeting.begin(now)
         self._advance(now)
 
     def suspect(self, now: float) -> None:
@@ -133,7 +131,7 @@ class ClientSession:
         """Try another nick, after `Refused`."""
         self._go("enter")
         self.nick = nick
-        self._hello_at, self._hellos = now, 0
+        self._greeting.begin(now)
 
     def renew(self, client: bytes, now: float) -> dict[int, int]:
         """Take a new client id, after `NumberReused`: the next channel begins with it.
@@ -193,8 +191,7 @@ class ClientSession:
         if self.state is State.OPEN and self._progress.next_timeout() is not None:
             last.insert(0, self._ping(now))
         self._go("leave")
-        self._bye = [encode_frame(each) for each in last]
-        self._byes = [now + seconds for seconds in BYE_SECONDS]
+        self._goodbye.begin([encode_frame(each) for each in last], now)
 
     @property
     def unsettled(self) -> int:
@@ -236,10 +233,8 @@ class ClientSession:
         """Give the datagrams that are due."""
         if not self._pacer.is_ready(now):
             return []
-        if self._byes and self._byes[0] <= now:
-            self._byes = [time for time in self._byes if time > now]
-            self._pacer.frames += self._bye
-        elif self.state in TALKING:
+        self._pacer.frames += self._goodbye.due(now)
+        if self.state in TALKING:
             self._pacer.frames += self._frames_due(now)
             if self._pacer.frames:
                 self._pulse.sent(now)
@@ -247,11 +242,12 @@ class ClientSession:
 
     def next_timeout(self) -> float | None:
         """Give when to call `handle_timeout` and `datagrams_to_send`; None: nothing is wanted."""
-        times: list[float | None] = [*self._byes[:1]]
+        times: list[float | None] = [self._goodbye.next_timeout()]
         if self.state in TALKING:
             is_entering = self.state is State.ENTERING  # then the Hello is the ping
-            times += [self._hello_at, self._pulse.dead_at()] if is_entering else [self._pulse.next_timeout()]
-            times += [self._requests.next_timeout(), self._outbox.next_timeout()]
+            times.append(self._greeting.next_timeout() if is_entering else self._pulse.next_timeout())
+            times.append(self._pulse.dead_at() if is_entering else None)
+            times += [each.next_timeout() for each in (self._requests, self._outbox, self._asked)]
             times += [None if is_entering else self._progress.next_timeout(), *self._rooms.next_timeouts()]
         return self._pacer.not_before(min((time for time in times if time is not None), default=None))
 
@@ -275,7 +271,7 @@ class ClientSession:
             self._requests.send(asked, now)
         for say, is_again in self._outbox.due(now, self._may_say):
             (self._requests.send_at_once if is_again else self._requests.send)(say, now)
-        for request in self._asked.due(self._may_ask, is_open=self.state is State.OPEN):
+        for request in self._asked.due(now, self._may_ask, is_open=self.state is State.OPEN):
             self._requests.send(request, now)
 
     def _may_say(self, name: str) -> bool:
@@ -286,11 +282,8 @@ class ClientSession:
 
     def _frames_due(self, now: float) -> list[bytes]:
         frames: list[Request] = []
-        if self.state is State.ENTERING and self._hello_at <= now:
+        if self.state is State.ENTERING and self._greeting.is_due(now):
             frames.append(Hello(PROTOCOL_VERSION, self.client, self.nick, self.link))
-            self._hello_sent = now
-            self._hello_at = now + self._round_trip.wait(self._hellos, HELLO_REPEAT_MOST)
-            self._hellos += 1
         repeated = self._requests.repeated
         frames += (due := self._requests.due(now))
         repeats = self._requests.repeated - repeated
@@ -361,7 +354,7 @@ class ClientSession:
         request = self._requests.settle(reply.id, now, is_prompt=not isinstance(reply, Accepted | Rejected))
         if request is None:
             if isinstance(reply, Rejected):
-                self._rooms.fetch_refused(reply.id)
+                self._rooms.fetch_refused(reply, now)
             return []
         self._pulse.answered(now)
         match request:
@@ -385,11 +378,11 @@ class ClientSession:
         if isinstance(reply, Rejected):
             if reply.retry_after:
                 self._outbox.put_off(say.n, now + reply.retry_after)
-            elif reply.code == NUMBER_REUSED:
+                return [PutOff(say.room, reply)]
+            if reply.code == NUMBER_REUSED:
                 return [NumberReused()]
-            else:
-                self._outbox.settle(say.n)
-                return [NotSaid(say.n, reply.code, reply.text)]
+            self._outbox.settle(say.n)
+            return [NotSaid(say.n, reply.code, reply.text)]
         return []
 
     def _moved(self, request: Join | Part, reply: Reply, now: float) -> list[Event]:
@@ -399,6 +392,9 @@ class ClientSession:
         return ([] if event is None else [event]) + self._show(request.room, shown)
 
     def _answered(self, request: Request, reply: Reply, now: float) -> list[Event]:
+        if isinstance(reply, Rejected) and reply.code == TOO_FAST:
+            self._asked.put_off(request, now + reply.retry_after)
+            return [PutOff("", reply)]
         events: list[Event] = [Answered(request, reply)]
         self._asked.answered(request)
         match request, reply:
@@ -428,8 +424,8 @@ class ClientSession:
         if not is_first:
             return [Rights(welcome.is_operator)] if welcome.is_operator is not was_operator else []
         self._pulse.answered(now)
-        if self._hellos == 1:
-            self._round_trip.sample(now - self._hello_sent)
+        if self._greeting.count == 1:
+            self._round_trip.sample(now - self._greeting.sent)
         elif self._round_trip.smoothed is None:
             self._pulse.measure(now)  # nobody knows which Hello was answered
         self.nick, self.link = welcome.nick, ""  # a code is good for one time

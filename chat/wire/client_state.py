@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+NUMBER_REUSED = "NUMBER_REUSED"  # the code of the one refusal that is no matter of the text
+
 
 class State(Enum):
     """Where a session stands."""
@@ -14,6 +16,9 @@ class State(Enum):
     REFUSED = auto()  # `enter` with another nick goes on
     ENDED = auto()  # by either side; a fresh channel begins anew
 
+
+TALKING = (State.ENTERING, State.OPEN)
+LISTENING = (*TALKING, State.REFUSED)
 
 # What moves a session where. A pair that is not here is a bug of ours and raises KeyError.
 NEXT = {

@@ -19,6 +19,8 @@ from weakref import ref
 
 from OpenSSL import SSL
 
+from chat.limits import CAPS, NO_LIMITS
+from chat.limits import Limits as Allowed
 from chat.wire.dtls_channel import make_context
 from chat.wire.dtls_records import (
     MAX_DATAGRAM,
@@ -36,9 +38,9 @@ Addr = tuple[str, int] | tuple[str, int, int, int]  # as chat.server.peer has it
 COOKIE_SECONDS = 30.0  # one tick; a cookie is good for this and the next: 30 to 60 s
 _COOKIE_BYTES = 20  # of the HMAC: makes the answer 48 bytes, a quarter of the usual ClientHello
 MAX_HELLO = 4_096  # bytes of a ClientHello: of ours and of openssl's some 200
-# In progress at once, those that never end included. More than the clients that come back after a restart at
-# 500 a second have on the way; each takes some 60 to 70 KiB.
-MAX_HANDSHAKES = 384
+# In progress at once, those that never end included, if no other number is given. More than the clients that
+# come back after a restart at 500 a second have on the way; each takes some 60 to 70 KiB.
+MAX_HANDSHAKES = CAPS.half_open
 # So long nobody is given up for a newcomer: else, of more clients than can be served at once, each would end
 # what another has begun, and nobody would come in. Longer, and a few who never go on could keep others out.
 FAIR_SECONDS = 1.0
@@ -54,12 +56,22 @@ class DtlsListener:
     """Takes what unknown addresses send until they have proved where they are; then they have a channel.
 
     `key` and `certificate` are PEM (P-256); `secret` is 32 bytes that nobody can guess, new for each start.
-    `limits` say how long a session's keys are good for. Raises `ValueError` if key and certificate are none,
+    `limits` say how long a session's keys are good for, `allowed` how many handshakes there may be, at once
+    and from one address. Raises `ValueError` if key and certificate are none,
     or do not fit.
     """
 
-    def __init__(self, key: bytes, certificate: bytes, secret: bytes, limits: Limits = _LIMITS) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        certificate: bytes,
+        secret: bytes,
+        limits: Limits = _LIMITS,
+        allowed: Allowed | None = None,
+    ) -> None:
         self._limits = limits
+        self._allowed = allowed or Allowed(NO_LIMITS)
+        self._most = self._allowed.caps.half_open
         self._cookies = _Cookies(secret)
         self._context = make_context(key, certificate)
         self._context.set_cookie_generate_callback(lambda _: self._cookies.make())
@@ -98,6 +110,8 @@ class DtlsListener:
             self._answer(connection, addr)
             return None
         self._connection = self._listen()
+        if not self._allowed.admits(addr[0], now):
+            return None  # as above
         channel = ServerChannel(connection, hello, now, self._limits)
         self._handshakes.append((now, ref(channel)))
         return channel
@@ -120,17 +134,19 @@ class DtlsListener:
 
     def _has_room(self, now: float) -> bool:
         """Say whether another handshake may begin. Of too many, one that has had its time makes room."""
-        if len(self._handshakes) < MAX_HANDSHAKES:
+        if len(self._handshakes) < self._most:
             return True
         if now < self._full_until:
+            self._allowed.count("too many half-open handshakes")
             return False
         going_on = [
             (at, channel)
             for at, known in self._handshakes
             if (channel := known()) is not None and not channel.is_up and not channel.is_over
         ]
-        if len(going_on) == MAX_HANDSHAKES:
+        if len(going_on) == self._most:
             at, oldest = going_on.pop(0)
+            self._allowed.count("too many half-open handshakes")
             if now < at + FAIR_SECONDS:
                 self._full_until = now + FULL_SECONDS
                 return False

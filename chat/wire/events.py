@@ -50,6 +50,16 @@ class NotSaid(NamedTuple):
     text: str
 
 
+class PutOff(NamedTuple):
+    """The server wants something later: it is asked again, in `refusal.retry_after` seconds, by itself.
+
+    `room` is that of a text, or the one that shall be joined; "" for anything else.
+    """
+
+    room: str
+    refusal: Rejected
+
+
 class Offered(NamedTuple):
     """Text number `n`, once accepted at position `seq` of `room`, was lost by the server: say it again?"""
 
@@ -114,6 +124,7 @@ Event = (
     | Said
     | Delivered
     | NotSaid
+    | PutOff
     | Offered
     | InRoom
     | OutOfRoom

@@ -116,11 +116,14 @@ class Room:
         self._fetch_id = 0
         return self.log.fetched(reply.floor, reply.head, now)
 
-    def fetch_refused(self, number: int) -> None:
-        """Take the refusal of request `number`: if it was the Fetch, we are not in the room (any more)."""
-        if number == self._fetch_id:
+    def fetch_refused(self, refusal: Rejected, now: float) -> None:
+        """Take a refusal: if it is that of the Fetch, we are not in the room any more, or were too fast."""
+        if refusal.id == self._fetch_id:
             self._fetch_id = 0
-            self.is_in = False
+            if refusal.retry_after:
+                self.log.put_off(now + refusal.retry_after)
+            else:
+                self.is_in = False
 
     def pong(self, head: RoomHead | None, asked_at: float, now: float) -> None:
         """Take what a Pong says of the room, whose Ping was sent at `asked_at`; None: we are not in it."""

@@ -22,7 +22,7 @@ from chat.messages import (
     is_direct,
 )
 from chat.notices import Out, Redacted
-from chat.wire.events import Event, Happened, InRoom, OutOfRoom, RosterChanged
+from chat.wire.events import Event, Happened, InRoom, OutOfRoom, PutOff, RosterChanged
 from chat.wire.room import Room
 from chat.wire.roster import Roster
 from chat.wire.sequence import RoomLog, RoundTrip, Shown
@@ -111,7 +111,7 @@ class Rooms:
         elif room.refused(reply, now):
             out = OutOfRoom(room.name, reply.code, reply.text)
         else:
-            return None, []
+            return (PutOff(room.name, reply) if reply.retry_after else None), []
         self._forget(room.name)
         return out, []
 
@@ -136,10 +136,10 @@ class Rooms:
             case _:
                 assert_never(news)
 
-    def fetch_refused(self, number: int) -> None:
-        """Take the refusal of request `number`, if it was a Fetch."""
+    def fetch_refused(self, refusal: Rejected, now: float) -> None:
+        """Take the refusal of a request, if it was a Fetch."""
         for room in self._rooms.values():
-            room.fetch_refused(number)
+            room.fetch_refused(refusal, now)
 
     def pong(self, pong: Pong, asked_at: float, now: float) -> None:
         """Take what a Pong says, whose Ping was sent at `asked_at`."""

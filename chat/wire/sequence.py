@@ -201,6 +201,11 @@ class RoomLog:
             self._due = now
         return shown
 
+    def put_off(self, until: float) -> None:
+        """Take note that the server answers the Fetch that is out not before `until`: it is sent anew."""
+        if self._is_out:
+            self._is_out, self._due = False, until
+
     def accepted(self, seq: int, now: float) -> list[Shown]:
         """Take an own text's position: it is shown in its turn, or `Lost(seq - 1, seq)` is."""
         if self.h == NOWHERE or seq <= self.p:

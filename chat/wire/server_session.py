@@ -13,6 +13,7 @@ from enum import Enum, auto
 
 from chat.errors import RemoteProtocolError
 from chat.fields import CLIENT_BYTES, IN_FLIGHT
+from chat.limits import NOWHERE, Limit, Limits, Purse, Purses
 from chat.messages import (
     Accepted,
     Bye,
@@ -23,8 +24,11 @@ from chat.messages import (
     Join,
     Joined,
     Link,
+    Motd,
+    Names,
     Nick,
     Part,
+    Ping,
     Rejected,
     Release,
     Reply,
@@ -44,11 +48,9 @@ REPLIES_KEPT = REPLY_CACHE + IN_FLIGHT
 SILENT_SECONDS = 60.0  # four pings of a client that is there (one in 15 s); it is away from then on
 FETCHED_SECONDS = 60.0  # after a Fetch its client counts as one that loses datagrams
 
-# What is read or sent again for every repeat is paid with tokens: one for each question, for each reply that
-# is repeated, and for each entry sent.
-READ_RATE = 1_000.0  # a second: at 128 bytes an entry what a megabit carries
-READ_BURST = 12_000.0  # a room as a server keeps it, so that coming back after a break does not wait
-ROOMS_PRICE = 64.0  # tokens: a page of 10,000 rooms takes 11 ms to find, and names take 60 us
+# What is read or sent again for every repeat is paid by `Limit.FETCHES`: one for each question, for each
+# reply that is repeated, and for each entry sent.
+ROOMS_PRICE = 64.0  # a page of 10,000 rooms takes 11 ms to find, and names take 60 us
 
 
 class State(Enum):
@@ -91,10 +93,13 @@ def member_id(client: bytes, key: bytes | None) -> bytes:
 class ServerSession:
     """One native client's side of the conversation; `key` is the fingerprint of the key that it holds.
 
-    `member` is its name in the hub, None before its Hello.
+    `member` is its name in the hub, None before its Hello. What it reads is paid from a purse of its own and
+    from `origin`, those of where it is, as `limits` say.
     """
 
-    def __init__(self, now: float, key: bytes | None) -> None:
+    def __init__(
+        self, now: float, key: bytes | None, limits: Limits | None = None, origin: Purses = NOWHERE
+    ) -> None:
         self.member: bytes | None = None
         self.state = State.NEW
         self._key = key
@@ -105,8 +110,9 @@ class ServerSession:
         self._forgotten = 0  # the highest id whose reply was thrown away
         self._heard = now
         self._fetched = float("-inf")
-        self._tokens = READ_BURST
-        self._tokens_at = now
+        self._limits = limits or Limits()
+        self._purses = (Purse(), *origin)
+        self._refuse_at = now  # the next question without a token is refused from then on, others ignored
         self._pacer = Pacer()
 
     def receive_datagram(self, datagram: bytes, now: float) -> list[Request]:
@@ -125,12 +131,12 @@ class ServerSession:
         self._heard = now
         return [request for request in requests if self._is_due(request, now)]
 
-    def send(self, message: Reply | Entry, now: float) -> None:  # noqa: ARG002  (one of the five verbs)
+    def send(self, message: Reply | Entry, now: float) -> None:
         """Queue a reply, or an entry that the client has fetched."""
         frame = encode_frame(message)
         match message:
             case Entry():
-                self._tokens -= 1
+                self._limits.charge(Limit.FETCHES, self._purses, now)
             case Welcome():
                 self._go("welcome")
                 self._welcome = frame
@@ -193,11 +199,13 @@ class ServerSession:
                 return True
             case Fetch():
                 self._fetched = now
-                return self._can_pay(now)
+                return self._may_ask(request, now)
             case Rooms():
-                return self._can_pay(now, ROOMS_PRICE)
-            case _:  # Ping, Names, Motd, or Topic without a text
+                return self._may_ask(request, now, ROOMS_PRICE)
+            case Ping():
                 return self._can_pay(now)
+            case _:  # Names, Motd, or Topic without a text
+                return self._may_ask(request, now)
 
     def _is_new_hello(self, hello: Hello, now: float) -> bool:
         """Say whether it is the first. With whatever nick it is repeated, the first one's answer stands."""
@@ -232,13 +240,21 @@ class ServerSession:
             del self._replies[oldest]
             self._forgotten = max(self._forgotten, oldest)
 
-    def _can_pay(self, now: float, price: float = 1.0) -> bool:
-        self._tokens = min(READ_BURST, self._tokens + READ_RATE * (now - self._tokens_at))
-        self._tokens_at = now
-        if self._tokens < price:
-            return False
-        self._tokens -= price
-        return True
+    def _may_ask(
+        self, question: Names | Motd | Topic | Fetch | Rooms, now: float, price: float = 1.0
+    ) -> bool:
+        """Say whether a question is paid for. Of those that are not one is refused, the rest is repeated."""
+        refused = self._limits.refusal(Limit.FETCHES, self._purses, now, price)
+        if refused is None:
+            return True
+        if now >= self._refuse_at:
+            self._refuse_at = now + refused.retry_after
+            refusal = Rejected(question.id, refused.code, refused.text, refused.retry_after)
+            self._pacer.frames.append(encode_frame(refusal))
+        return False
+
+    def _can_pay(self, now: float) -> bool:
+        return self._limits.refusal(Limit.FETCHES, self._purses, now) is None
 
     def _end(self) -> None:
         self._go("end")

@@ -13,6 +13,7 @@ from typing import assert_never
 from chat.commands import Asker, is_for, parse_command
 from chat.errors import RemoteProtocolError, RequestRejected
 from chat.fields import MEMBER_ROOMS, TEXT_BYTES
+from chat.limits import SLOWED
 from chat.local import Local, SayBack
 from chat.memos import Lodging, Seat
 from chat.messages import (
@@ -369,6 +370,9 @@ class TextSession:
     def _rejected(self, refusal: Rejected, now: float) -> None:
         if not refusal.id:
             self._refuse(refusal, now)
+            return
+        if refusal.code == SLOWED:  # which settles nothing: what was asked is answered later
+            self._told.notices([refusal.text])
             return
         asked = self._asking.answered(refusal.id)
         if asked is not None and isinstance(asked.request, Join | Part):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from twisted.internet.interfaces import IReactorTime
 
+from chat.limits import NO_LIMITS, Limits
 from chat.server.peer import Addr, ControlMessage, Peer, PlainPeer
 from chat.server.protocol import ChatServer
 from chat.server.settings import Settings
@@ -90,7 +91,7 @@ class ServerMachine:
         world.note("server", f"starts, life {self._life}")
         clock = self._clock = MachineClock(world.heap, 1000 * world.rng.random())
         server = self._server = world.parts.server(
-            world.parts.hub(crowd=world.scenario.crowd),
+            world.parts.hub(crowd=world.scenario.crowd, limits=Limits(NO_LIMITS)),
             world.disk.open(clock),
             Settings(),
             cast("IReactorTime", clock),

@@ -1,0 +1,50 @@
+"""Who may come in: how many sessions an address may have, how many members may speak in the clear."""
+
+from __future__ import annotations
+
+from chat.errors import RequestRejected
+from chat.limits import Limit, Limits
+from chat.messages import Hello, Rejected, Request
+from chat.server.book import Book
+from chat.server.peer import AnyPeer, PlainPeer
+
+AGAIN_SECONDS = 15.0  # after which one that was refused tries again: others go when they like
+
+
+class Gate:
+    """Looks at everybody who says hello, before the hub does. `book` knows who is here."""
+
+    def __init__(self, limits: Limits, book: Book) -> None:
+        self._limits = limits
+        self._book = book
+
+    def turns_away(self, peer: AnyPeer, member: bytes, request: Request, now: float) -> bool:
+        """Say whether `member` is not let in at `peer`, which is told so then.
+
+        It is only asked about who says hello: who asks for something else is in.
+        """
+        if not isinstance(request, Hello) or peer.session is None:
+            return False
+        try:
+            self._check(peer, self._book.members.get(member), now)
+        except RequestRejected as refusal:
+            peer.session.send(Rejected(0, refusal.code, refusal.text, refusal.retry_after), now)
+            return True
+        return False
+
+    def _check(self, peer: AnyPeer, seated: AnyPeer | None, now: float) -> None:
+        """See whether somebody may be at `peer` who was at `seated` (None: nowhere)."""
+        caps, host = self._limits.caps, peer.addr[0]
+        if isinstance(peer, PlainPeer):
+            peer.origin = self._limits.origin(host)
+            if seated is None:  # the others have paid for a handshake
+                self._limits.spend(Limit.HANDSHAKES, peer.origin, now)
+                if caps.plain <= self._book.plain_seats:
+                    self._limits.count("too many plain members")
+                    text = f"{caps.plain} speak in the clear already: use udpchat, or try again later"
+                    raise RequestRejected("FULL", text, AGAIN_SECONDS)
+        is_one_more = seated is None or seated.addr[0] != host
+        if peer.origin and is_one_more and self._book.seats_at(host) >= caps.address:
+            self._limits.count("too many sessions (address)")
+            text = f"{caps.address} sessions from your address already: end one, or try again later"
+            raise RequestRejected("TOO_MANY_SESSIONS", text, AGAIN_SECONDS)
