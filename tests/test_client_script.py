@@ -10,8 +10,9 @@ from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.script import ANSWER_SECONDS, OPEN_LINES
 from chat.client.trust import ServerKeyChanged
 from chat.errors import RequestRejected
-from chat.messages import Change, Done, Kind, Presence, Turnover
-from chat.wire.events import Appeared, Happened, Offered
+from chat.limits import TOO_FAST
+from chat.messages import Change, Done, Kind, Presence, Rejected, Turnover
+from chat.wire.events import Appeared, Happened, Offered, PutOff
 from chat.wire.sequence import Lost
 from tests.client_support import ScriptCase, entry
 
@@ -80,6 +81,27 @@ class TextTests(ScriptCase):
         self.script.stop()
         self.assertEqual(self.complaints[1:], ["line 2 not accepted: two (no answer before the end)"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_too_fast(self) -> None:
+        """A server that tells when it takes the next line has answered: all lines have their time anew."""
+        self.client.let_in()
+        self.feed("one", "two")
+        for _ in range(3):
+            self.clock.advance(ANSWER_SECONDS - 1)
+            self.client.happened(PutOff("lobby", Rejected(1, TOO_FAST, "too fast", 0.2)))
+        self.store(8)
+        self.store(9)
+        self.assertEqual(self.code(), EXIT_OK)
+        self.assertEqual(self.complaints, [])
+
+    def test_another_reason_to_wait(self) -> None:
+        """A server whose disk is full answers, too, but its lines may wait for ever: they are told."""
+        self.client.let_in()
+        self.feed("one")
+        self.clock.advance(ANSWER_SECONDS - 1)
+        self.client.happened(PutOff("lobby", Rejected(1, "STORE_FAILED", "failed", 1.0)))
+        self.clock.advance(1)
+        self.assertEqual(self.code(), EXIT_FAILED)
 
     def test_late_but_accepted(self) -> None:
         """A text that is stored after its ten seconds still counts as late: code 1."""
