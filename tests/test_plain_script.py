@@ -10,9 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.client.address import Place, Server
 from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.plain_script import (
+    CONFIRM_SECONDS,
     EXIT_NOT_CONFIRMED,
     WAITING_LINES,
     WINDOW,
+    Saying,
     Script,
     Window,
     saying_of,
@@ -422,6 +424,23 @@ class WindowTests(SynchronousTestCase):
         self.assertEqual(window.opens_at(1.0), 1.05)
         window.confirm((Kind.SAY, "two"), 1.0)
         self.assertEqual(window.opens_at(1.0), 1.0)
+
+    def test_a_server_that_slows_us_down(self) -> None:
+        """One that passes on five lines a second, as ours does, is sent no more: each comes back in time."""
+        window, now, behind = Window(), 0.0, 0.0
+        coming: list[tuple[float, Saying]] = []
+        for number in range(100):
+            now = max(now, window.opens_at(now))
+            while coming and (coming[0][0] <= now or window.opens_at(now) > now):
+                at, saying = coming.pop(0)
+                now = max(now, at)
+                window.expire(now)
+                self.assertTrue(window.confirm(saying, now))
+            window.add(frozenset({(Kind.SAY, f"{number}")}), now)
+            behind = max(behind, now) + 0.2
+            coming.append((behind, (Kind.SAY, f"{number}")))
+        self.assertEqual(window.not_confirmed, 0)
+        self.assertLess(behind - now, CONFIRM_SECONDS)
 
     def test_timeouts(self) -> None:
         """The next timeout is the oldest line's, and expiring then gives up that line."""

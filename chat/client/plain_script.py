@@ -108,6 +108,8 @@ class Window:
         """Give the time at which one more line may be sent, as things stand at `now`."""
         if not self._echoes(now):
             return self._sent_at + PACE_SECONDS
+        if len(self._sent) >= WINDOW and now < self._echoed_at + ECHO_SECONDS:  # it passes them on slowly
+            return self._echoed_at + ECHO_SECONDS
         young = [sent for sent in self._sent if now < sent.at + ECHO_SECONDS]
         if len(young) >= WINDOW:
             return young[0].at + ECHO_SECONDS
