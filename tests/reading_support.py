@@ -11,6 +11,7 @@ from chat.fields import FETCH_LIMIT
 from chat.hub.effects import Commit, Effect, Publish, Read, Send
 from chat.hub.hub import Hub
 from chat.hub.owners import log_name
+from chat.limits import NO_LIMITS, Limits
 from chat.memos import decode_memos, encode_memo
 from chat.messages import (
     DIRECT,
@@ -69,7 +70,7 @@ class Chat:
     """
 
     def __init__(self, before: Chat | None = None) -> None:
-        self.hub = Hub(random=lambda size: bytes(range(size)))
+        self.hub = Hub(random=lambda size: bytes(range(size)), limits=Limits(NO_LIMITS))
         contents = None if before is None else before.store.contents
         self.store: MemoryStore = MemoryStore(lambda: AT, contents=contents)
         self.told: defaultdict[str, list[Any]] = defaultdict(list)
