@@ -99,20 +99,13 @@ class Hub:
         rights = Rights(self._operators, self._house)
         policing = Policing(self._roll, self._house, self._operators, self._greeting)
         redactions = self._redactions = Redactions(self._roll, self._house, rights, tokens)
-        self._banning = Banning(self._roll, self._house, self._operators, self._leave)
+        silencing = Silencing(self._roll, self._operators)
+        banning = self._banning = Banning(self._roll, self._house, self._operators, self._leave)
+        modes = self._modes = RoomModes(self._roll, self._house)
         self._pace = Pace(self.limits)
-        self._modes = RoomModes(self._roll, self._house)
         self._moves = Moves(self._roll, self._house, self._direct, self._pace)
         self._orders = Orders(
-            self._roll,
-            self._operators,
-            rights,
-            policing,
-            self._banning,
-            searches,
-            self._modes,
-            redactions,
-            Silencing(self._roll, self._operators),
+            self._roll, self._operators, rights, policing, banning, searches, modes, redactions, silencing
         )
         self._tokens = 0  # of what the store was asked to keep
 
@@ -381,10 +374,7 @@ class Hub:
     def _go_on(self, member: Member) -> list[Effect]:
         """Carry out what waits, as far as it needs no answer of the store."""
         effects: list[Effect] = []
-        while member.in_flight is None and not member.is_held:
-            request = member.next_turn()
-            if request is None:
-                break
+        while member.in_flight is None and (request := member.next_turn()) is not None:
             effects += self._take_turn(member, request)
         return effects
 

@@ -159,7 +159,12 @@ class Member:
         return None
 
     def next_turn(self) -> Turn | None:
-        """Take the request whose turn it is out of those that wait: a parked text that may go comes first."""
+        """Take the request whose turn it is out of those that wait: a parked text that may go comes first.
+
+        While the first is held, none has its turn.
+        """
+        if self.is_held:
+            return None
         if self._parked:
             ready = min((n for n in self._parked if not self.is_early(self._says[n])), default=0)
             if ready:
