@@ -77,6 +77,12 @@ COMMANDS = (
         f"what this room is about; with a text: make it that ({NO_TOPIC}: nothing)",
         typed.topic,
     ),
+    Command("away", (), "[text]", "be away until you say /back; who writes to you alone is told", typed.away),
+    Command("back", (), "", "be here again", typed.order(Verb.BACK)),
+    Command("whois", (), "<nick>", "who somebody is, and in which rooms", typed.whois),
+    Command(
+        "seen", (), "[number]", "who has been shown the last line here, or the one so many before", typed.seen
+    ),
     Command("invite", (), "<nick> [room]", "let somebody into this room, or another", typed.invite),
     Command(
         "mode",

@@ -35,13 +35,19 @@ class Reader(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Seat(msgspec.Struct, frozen=True, array_like=True):
-    """A member, by its name in the hub."""
+    """A member, by its name in the hub.
+
+    `is_away`: it was silent for long; `away` is what it says of that itself (None: it is not away). It is
+    here `since` then, in seconds since 1970.
+    """
 
     nick: str
     key: bytes | None
     is_plain: bool
     is_away: bool
     rooms: list[str]
+    away: str | None = None
+    since: int = 0
 
 
 class Lodging(msgspec.Struct, frozen=True, array_like=True):

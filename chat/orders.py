@@ -21,8 +21,12 @@ SERVER = "server"  # beside a nick in /op and /deop: an operator of the server, 
 class Verb(StrEnum):
     """What shall be done, or told."""
 
+    AWAY = "away"
+    BACK = "back"
     INVITE = "invite"
     MODE = "mode"
+    SEEN = "seen"
+    WHOIS = "whois"
     UPTIME = "uptime"
     VERSION = "version"
     PING = "ping"
@@ -50,6 +54,10 @@ class Who(Enum):
 
 
 MAY = {
+    Verb.AWAY: Who.ANYBODY,
+    Verb.BACK: Who.ANYBODY,
+    Verb.SEEN: Who.ANYBODY,
+    Verb.WHOIS: Who.ANYBODY,
     Verb.INVITE: Who.ANYBODY,  # to a room with a door its operators
     Verb.MODE: Who.ANYBODY,  # to ask what it is; to change it its operators
     Verb.UPTIME: Who.ANYBODY,

@@ -38,6 +38,7 @@ NO_TOPIC = "-"  # in place of a topic: there shall be none
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 _POSITION = re.compile(r"[1-9][0-9]{6,15}")  # longer than people count, and as long as positions are
+_LINE = re.compile(r"[1-9][0-9]{0,14}|[1-8][0-9]{15}")  # its number, or its position
 _AGE = re.compile(r"([1-9][0-9]{0,8})([mhd])", re.IGNORECASE)
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 _MODES = {"private": "i", "key": "k", "verified": "v", "topic": "t"}  # what people may say for the letters
@@ -316,6 +317,24 @@ def invite(argument: str, room: str) -> Order:
     """Let somebody into a room."""
     name, _, where = given(argument, "/invite: whom? Like this: /invite bob").partition(" ")
     return Order(0, Verb.INVITE, named(where.strip()) if where else check_current(room), person(name))
+
+
+def away(text: str, _: str) -> Order:
+    """Be away, and maybe say why."""
+    return Order(0, Verb.AWAY, text="" if is_blank(text) else reason(text))
+
+
+def whois(argument: str, _: str) -> Order:
+    """Ask who somebody is."""
+    return Order(0, Verb.WHOIS, target=person(given(argument, "/whois: who? Like this: /whois bob")))
+
+
+def seen(argument: str, room: str) -> Order:
+    """Ask who has been shown a line of the room."""
+    if argument and not _LINE.fullmatch(argument):
+        question = "/seen: which line? Like this: /seen (the last), /seen 2 (the one before), or a position"
+        raise RequestRejected("ARGUMENT_INVALID", question)
+    return Order(0, Verb.SEEN, check_current(room), number=int(argument) if argument else 0)
 
 
 def history(argument: str, room: str) -> Request:

@@ -40,9 +40,9 @@ from chat.stored import Fact
 from tests.hub_support import DEN, START
 
 AT = 1_700_000_000.0  # seconds since 1970, when the clock of the hub shows START
-KEYS = {nick: nick.encode() * 8 for nick in ("ann", "phone", "bob", "eve", "tess", "tim", "zoe")}
+KEYS = {nick: nick.encode().ljust(32, b"!") for nick in ("ann", "phone", "bob", "eve", "tess", "tim", "zoe")}
 PLAIN = ("pat", "tess", "tim")  # who speak text; the last two inside DTLS, with a certificate
-UNKNOWN_LOG = log_name(b"nobody" * 8)
+UNKNOWN_LOG = log_name(b"nobody".ljust(32, b"!"))
 T = TypeVar("T")
 
 

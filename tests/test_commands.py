@@ -65,6 +65,10 @@ class CommandTests(SynchronousTestCase):
             "/join ops": Join(0, "ops"),
             "/j ops  sesame": Join(0, "ops", "sesame"),
             "/invite bob": Order(0, "invite", "dev", "bob"),
+            "/away": Order(0, "away"),
+            "/back": Order(0, "back"),
+            "/whois @Bob": Order(0, "whois", target="Bob"),
+            "/seen": Order(0, "seen", "dev"),
             "/mode": Order(0, "mode", "dev"),
             "/part": Part(0, "dev"),
             "/leave ops": Part(0, "ops"),
@@ -142,6 +146,17 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.refused("/join dev " + "é" * 17), "ARGUMENT_INVALID")
         self.assertEqual(self.refused("/mode +k"), "ARGUMENT_MISSING")
         self.assertEqual(self.refused("/mode +i", ""), "NOT_IN_ROOM")
+
+    def test_presence(self) -> None:
+        """With or without words, as long as they fit; a line by its number or its position."""
+        self.assertEqual(parse_command("/away  at tea ", ""), Order(0, "away", text="at tea"))
+        self.assertEqual(self.refused("/away " + "é" * 151), "TEXT_TOO_LONG")
+        self.assertEqual(self.refused("/whois"), "ARGUMENT_MISSING")
+        for number in (1, 64, 1 << 50):
+            self.assertEqual(parse_command(f"/seen {number}"), Order(0, "seen", LOBBY, number=number))
+        for wrong in ("0", "-1", "x", "9007199254740993", "1" * 17):
+            self.assertEqual(self.refused(f"/seen {wrong}"), "ARGUMENT_INVALID", wrong)
+        self.assertEqual(self.refused("/seen", ""), "NOT_IN_ROOM")
 
     def test_invitations(self) -> None:
         """To this room or another; a nick is needed."""

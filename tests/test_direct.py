@@ -28,10 +28,11 @@ from chat.messages import (
     Welcome,
 )
 from chat.wire.client_session import ClientSession
-from chat.wire.direct import EARLY, PINGS, Progress, Receipts
+from chat.wire.direct import EARLY, Progress, Receipts
 from chat.wire.events import Appeared, Entered, Event, InRoom, NotSaid, OutOfRoom, Said
 from chat.wire.frames import decode_requests
 from chat.wire.greetings import BYE_SECONDS
+from chat.wire.heads import PINGS
 from chat.wire.outbox import REMEMBERED
 from chat.wire.sequence import Earlier, Lost, NotKept, RoundTrip
 from tests.session_support import CLIENT, DEV, ClientSessionTests, entry, joined
@@ -369,7 +370,6 @@ class BoundTests(SynchronousTestCase):
         """The oldest Pong that may still come is forgotten: the next one says as much."""
         progress = Progress(RoundTrip(lambda: 0.5))
         progress.begin(LOG, 0)
-        progress.show(LOBBY, 3)
         self.assertFalse(progress.due(0.0))
         for seq in range(1, PINGS + 3):
             progress.show(LOG, seq)

@@ -288,7 +288,10 @@ class RecallTests(OwnerTests):
         self.assertIsNone(changes[memo_key(Seat, ANN)])
         self.assertIsNone(changes[memo_key(Seat, EVE)])
         seat = changes[memo_key(Seat, BOB)]
-        self.assertEqual(seat, Seat("bob", None, is_plain=True, is_away=False, rooms=[LOBBY]))
+        assert isinstance(seat, Seat)
+        self.assertEqual(
+            seat, Seat("bob", None, is_plain=True, is_away=False, rooms=[LOBBY], since=seat.since)
+        )
 
     def test_members_are_remembered(self) -> None:
         """As they are: coming, joining, another nick, away, back; and no more when they have left."""
@@ -296,7 +299,8 @@ class RecallTests(OwnerTests):
         self.say_hello("carl", NEW, None)
         self.ask(NEW, Join(1, "den"), Nick(2, "karl"))
         key = memo_key(Seat, NEW)
-        seat = Seat("karl", None, is_plain=False, is_away=False, rooms=["den"])
+        since = int(EPOCH + self.now)
+        seat = Seat("karl", None, is_plain=False, is_away=False, rooms=["den"], since=since)
         self.assertEqual(self.hub.memos_to_keep()[key], seat)
         self.assertEqual(self.hub.memos_to_keep(), {})
         self.hub.expire(self.now + 61)

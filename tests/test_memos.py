@@ -104,14 +104,14 @@ class MemosTests(SynchronousTestCase):
 
     def test_bytes(self) -> None:
         """So do the memos themselves: these bytes are in files already."""
-        seat = Seat("bob", None, is_plain=True, is_away=False, rooms=["lobby"])
+        seat = Seat("bob", None, is_plain=True, is_away=False, rooms=["lobby"], away="tea", since=7)
         charter = Charter((b"key",), (), is_private=True, key="key", is_locked=True, used=7)
         lodging = Lodging("::1", (6789, 0, 2), b"\x01", b"\n", "Bob", "lobby", 7, ("eve",))
         for memo, written in (
             (Owner("bob", b"key", 5), "93 a3626f62 c4036b6579 05"),
             (Device(b"key"), "91 c4036b6579"),
             (Reader(5), "91 05"),
-            (seat, "95 a3626f62 c0 c3 c2 91a56c6f626279"),
+            (seat, "97 a3626f62 c0 c3 c2 91a56c6f626279 a374656107"),
             (charter, "97 91c4036b6579 90 c3 a36b6579 c2 c3 07"),
             (lodging, "98 a33a3a31 93cd1a850002 c40101 c4010a a3426f62 a56c6f626279 07 91a3657665"),
         ):

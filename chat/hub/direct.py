@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from chat.errors import RequestRejected
 from chat.hub.effects import Effect, Publish, Send
 from chat.hub.house import House
+from chat.hub.members import TOLD_AWAY
 from chat.hub.notebook import Notebook
 from chat.hub.owners import log_name
 from chat.hub.roll import Roll
 from chat.hub.rooms import Room
 from chat.memos import Reader
 from chat.messages import DIRECT, Delivered, Kind, Say
+from chat.notices import Notice
 from chat.safety import nick_key
 from chat.stored import Fact
 
@@ -79,6 +81,19 @@ class Direct:
         told: list[Effect] = [Publish(log.everybody, fact.entry, fact.client)]
         is_read = any(member.is_plain for member in map(self._roll.get, log.everybody) if member is not None)
         return told + self.shown(log, seq) if is_read else told  # who speaks text has no way to say so
+
+    def absence(self, log: Room, fact: Fact) -> list[Effect]:
+        """Tell who has written to somebody who is away, once for each time."""
+        clients = (fact.reader,) if log.name == DIRECT else log.everybody
+        readers = [member for member in map(self._roll.get, clients) if member is not None]
+        if not readers or any(member.away is None for member in readers):
+            return []
+        reader = readers[0]
+        if fact.client in (*reader.told_away, *clients) or len(reader.told_away) >= TOLD_AWAY:
+            return []
+        reader.told_away.add(fact.client)
+        why = f": {reader.away}" if reader.away else ""
+        return [Send(fact.client, Notice(f"{reader.nick.shown} is away{why}"))]
 
     def is_waiting(self, room: str) -> bool:
         """Say whether `room` is a log whose reader is not here now."""

@@ -132,6 +132,7 @@ class House:
         """Let `member` be in a room, and tell nobody: it was before a restart."""
         room.add(member)
         member.rooms.append(room.name)
+        member.entered[room.name] = room.head
 
     def let_in(self, member: Member, room: Room, now: float) -> list[Effect]:
         """Let `member` into a room, and tell everybody there."""
@@ -142,6 +143,8 @@ class House:
         """Let `member` out of a room, and tell the others."""
         room = self._rooms[name]
         member.rooms.remove(name)
+        del member.entered[name]
+        member.shown.pop(name, None)
         room.remove(member)
         told = self._tell(room, member, Change.LEFT, now)
         if not room.count:

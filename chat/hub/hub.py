@@ -15,6 +15,7 @@ from typing import assert_never
 
 from chat.errors import RequestRejected
 from chat.fields import CROWD, MEMBER_ROOMS
+from chat.hub.about import About
 from chat.hub.banning import Banning
 from chat.hub.direct import Direct
 from chat.hub.effects import Commit, Drop, Effect, Publish, Send
@@ -27,7 +28,6 @@ from chat.hub.notebook import Notebook
 from chat.hub.operators import Operators
 from chat.hub.orders import Orders
 from chat.hub.outside import Outside
-from chat.hub.owners import log_name, no_key
 from chat.hub.pace import Pace
 from chat.hub.policing import Policing
 from chat.hub.redactions import Redactions
@@ -105,7 +105,16 @@ class Hub:
         self._pace = Pace(self.limits)
         self._moves = Moves(self._roll, self._house, self._direct, self._pace)
         self._orders = Orders(
-            self._roll, self._operators, rights, policing, banning, searches, modes, redactions, silencing
+            self._roll,
+            self._operators,
+            rights,
+            policing,
+            banning,
+            searches,
+            modes,
+            redactions,
+            silencing,
+            About(self._roll, self._house),
         )
         self._tokens = 0  # of what the store was asked to keep
 
@@ -180,6 +189,7 @@ class Hub:
         effects = self._hear(member, now)
         match request:
             case Say() | Join() | Part() | Nick() | Bye() | Order() | Topic(text=str()):
+                member.spoke = now
                 refused = member.queue(request)
                 return effects + (self._go_on(member) if refused is None else reply_to(member, refused))
         try:
@@ -207,6 +217,7 @@ class Hub:
             if fact.n:
                 waiting = self._direct.is_waiting(entry.room)
                 effects += reply_to(member, Accepted(asking, fact.n, entry.seq, waiting))
+                effects += self._direct.absence(room, fact) if room.is_direct else []
             else:
                 effects += reply_to(member, Done(asking, entry.text))
         return effects + self._go_on(member)
@@ -310,7 +321,7 @@ class Hub:
         if hello.version not in (PLAIN_VERSION, PROTOCOL_VERSION):
             raise RequestRejected("VERSION", f"this server speaks version {PROTOCOL_VERSION}")
         if hello.link:
-            self._link(hello.link, key, now)
+            self._moves.link(hello.link, key, now)
         effects: list[Effect] = []
         self._roll.bans.check_host(self._banning.outside.host(client), self._roll.at)
         member = self._roll.get(client)
@@ -325,18 +336,6 @@ class Hub:
             self._roll.note(member)
         effects += [Send(client, self._greeting.welcome(member)), *self._hear(member, now)]
         return effects + self._looks.catch_up(member) if member.is_plain and member.log else effects
-
-    def _link(self, code: str, key: bytes | None, now: float) -> None:
-        if key is None:
-            raise no_key()
-        is_linked = self._roll.owners.account(key) != key
-        log = self._house.get(log_name(key))
-        if not is_linked and log is not None and log.head > self._direct.seen(log.name, log.head):
-            raise RequestRejected(
-                "LINK_UNREAD", "direct messages wait for this key: read them without --link"
-            )
-        self._roll.owners.link(code, key, now)
-        self._house.charters.adopt(self._house.all(), key, self._roll.owners.account(key))
 
     def _make_way(self, nick: CheckedNick, account: bytes | None) -> list[Effect]:
         """See that a nick is free: who has it already leaves if it is the same person, known by the key.

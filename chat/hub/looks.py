@@ -157,8 +157,12 @@ class Looks:
     def _pong(self, member: Member, ping: Ping) -> list[Effect]:
         effects: list[Effect] = []
         for shown in ping.shown:
-            if shown.room == member.log and shown.room in member.rooms:
-                effects += self._direct.shown(self._house.room_of(member, shown.room), shown.seq)
+            if shown.room not in member.rooms:
+                continue
+            room = self._house.room_of(member, shown.room)
+            member.shown[room.name] = max(member.shown.get(room.name, 0), min(shown.seq, room.head))
+            if room.is_direct:
+                effects += self._direct.shown(room, shown.seq)
         told: list[Effect] = [Send(member.client, out) for out in member.told_again(self._roll.now)]
         heads = tuple(room.where() for room in self._house.rooms_of(member))
         return [*told, Send(member.client, Pong(ping.id, ping.time, heads)), *effects]

@@ -30,6 +30,7 @@ WAITING_LINES = 64  # of one member behind its append in flight: a paste passes,
 UNKNOWN = -1  # what a store's number is before it was told: none is so low
 OUT_SECONDS = 60.0  # for which a client is told again: ten of its pings, and one gets through
 SLOW_SECONDS = 60.0  # between two notices that say to a text member that it is too fast: once for a paste
+TOLD_AWAY = 256  # who write to somebody that is away: beyond them nobody is told
 PARKED = 64  # texts of one member that came too early: far more than the 8 requests it may have in flight
 
 Numbered = Say | Join | Part | Nick | Topic | Order
@@ -53,6 +54,8 @@ class Member:
     far as the hub knows (`UNKNOWN` until it was told), `in_flight` what the store was asked and has not
     answered, `asking` the id of the request that waits for that answer (0: nobody does any more).
     `purses` are what its requests are paid from; `is_held`: the next one waits until there is enough.
+    `away` is what it says of being away (None: it is here), `since` when it came in seconds since 1970,
+    `spoke` when it asked for something last, by the hub's clock.
     """
 
     __slots__ = (
@@ -65,11 +68,13 @@ class Member:
         "_waiting",
         "account",
         "asking",
+        "away",
         "client",
+        "entered",
         "in_flight",
-        "is_away",
         "is_held",
         "is_plain",
+        "is_silent",
         "key",
         "last",
         "log",
@@ -80,6 +85,10 @@ class Member:
         "searched",
         "searching",
         "settled",
+        "shown",
+        "since",
+        "spoke",
+        "told_away",
     )
 
     def __init__(
@@ -91,9 +100,15 @@ class Member:
         self.account = account
         self.log = log_name(account)
         self.is_plain = is_plain
-        self.is_away = False
+        self.is_silent = False
+        self.away: str | None = None
+        self.told_away: set[bytes] = set()  # who was told that since it is so; at most TOLD_AWAY
+        self.since = 0
+        self.spoke = 0.0
         self.rooms: list[str] = []  # at most MEMBER_ROOMS, in the order they were joined
         self._out: dict[str, tuple[Out, float]] = {}  # by room, where it was put out; at most MEMBER_ROOMS
+        self.entered: dict[str, int] = {}  # by room: its head then
+        self.shown: dict[str, int] = {}  # by room: up to where a native client has shown it
         self.reading: dict[str, int] = {}  # the token of the read that is out, by room
         self.searched: Searched | None = None
         self.searching = 0  # the token of the search that is out; 0: none is
@@ -120,6 +135,11 @@ class Member:
         if self._origin is not origin:
             self._origin = origin
             self.purses = (self.purses[0], *origin)
+
+    @property
+    def is_away(self) -> bool:
+        """Say whether it is shown as away: it says so, or was not heard for a minute."""
+        return self.is_silent or self.away is not None
 
     # --- rooms
 

@@ -1,4 +1,4 @@
-"""Members on the move: into rooms, out of them, and under another nick. No I/O, no clock."""
+"""Members on the move: into rooms, out of them, under another nick, to another person. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from chat.hub.direct import Direct
 from chat.hub.effects import Effect
 from chat.hub.house import House
 from chat.hub.members import Member
+from chat.hub.owners import log_name, no_key
 from chat.hub.pace import Pace
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
@@ -65,6 +66,19 @@ class Moves:
             for room in rooms:
                 room.list_again(member)
         return told + reply_to(member, Done(request.id, nick.shown))
+
+    def link(self, code: str, key: bytes | None, now: float) -> None:
+        """Let `key` be the person's to whom `code` was given, with all that it has by itself."""
+        if key is None:
+            raise no_key()
+        is_linked = self._roll.owners.account(key) != key
+        log = self._house.get(log_name(key))
+        if not is_linked and log is not None and log.head > self._direct.seen(log.name, log.head):
+            raise RequestRejected(
+                "LINK_UNREAD", "direct messages wait for this key: read them without --link"
+            )
+        self._roll.owners.link(code, key, now)
+        self._house.charters.adopt(self._house.all(), key, self._roll.owners.account(key))
 
     def _joined(self, member: Member, join: Join) -> Joined:
         room = self._house.room_of(member, join.room)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from chat import __version__
 from chat.errors import RequestRejected
 from chat.fields import RESULT_BYTES
+from chat.hub.about import About
 from chat.hub.banning import Banning
 from chat.hub.effects import Acted, Effect
 from chat.hub.members import Member
@@ -42,14 +43,20 @@ class Orders:
         modes: RoomModes,
         redactions: Redactions,
         silencing: Silencing,
+        about: About,
     ) -> None:
         self.outside = Outside()
         self._roll = roll
         self._operators = operators
         self._rights = rights
+        self._about = about
         self._table: dict[str, Callable[[Member, Order], list[Effect]]] = {
             Verb.INVITE: modes.invite,
             Verb.MODE: modes.mode,
+            Verb.AWAY: about.away,
+            Verb.BACK: about.back,
+            Verb.WHOIS: self._whois,
+            Verb.SEEN: about.seen,
             Verb.UPTIME: self._uptime,
             Verb.VERSION: self._version,
             Verb.PING: self._ping,
@@ -89,6 +96,10 @@ class Orders:
 
     def _version(self, member: Member, order: Order) -> list[Effect]:
         return reply_to(member, Done(order.id, f"udpchat {__version__}"))
+
+    def _whois(self, member: Member, order: Order) -> list[Effect]:
+        host = self.outside.host if self._operators.is_operator(member) else None
+        return self._about.whois(member, order, host)
 
     def _ping(self, member: Member, order: Order) -> list[Effect]:
         return reply_to(member, Done(order.id, "pong"))

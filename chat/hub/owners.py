@@ -88,6 +88,11 @@ class Owners:
         owner = self._owners.get(nick)
         return None if owner is None else owner.account
 
+    def used(self, nick: str) -> int | None:
+        """Give when the nick with this key was used last, in seconds since 1970; None: nobody owns it."""
+        owner = self._owners.get(nick)
+        return None if owner is None else owner.used
+
     def check(self, nick: Nick, account: bytes | None) -> None:
         """Raise `RequestRejected` if `nick` belongs to somebody else, or is one too many for the account.
 

@@ -85,6 +85,7 @@ class Roll:
             self._limits.count("too many members")
             raise RequestRejected("FULL", "the chat is full: try again later", 60.0)
         self._members[member.client] = member
+        member.since, member.spoke = int(self.at), self.now
         self._nicks[member.nick.key] = member
         self._likeness.put(member.nick.key, member.nick.shown)
         if member.account is not None:
@@ -118,7 +119,8 @@ class Roll:
             raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
         account = self.check(nick, seat.key)
         member = self.admit(Member(client, nick, seat.key, account, is_plain=seat.is_plain))
-        member.is_away = seat.is_away
+        member.is_silent, member.away = seat.is_away, seat.away
+        member.since = seat.since or member.since
         if not member.is_plain:
             self._silence.resume(client, now, is_away=seat.is_away)
         return member
@@ -146,7 +148,15 @@ class Roll:
 
     def note(self, member: Member) -> None:
         """Remember a member as it is now."""
-        seat = Seat(member.nick.shown, member.key, member.is_plain, member.is_away, list(member.rooms))
+        seat = Seat(
+            member.nick.shown,
+            member.key,
+            member.is_plain,
+            member.is_silent,
+            list(member.rooms),
+            member.away,
+            member.since,
+        )
         self._notebook.write(member.client, seat)
 
     # --- silence
@@ -156,19 +166,20 @@ class Roll:
         if member.is_plain:
             return None
         self._silence.hear(member.client, now)
-        if not member.is_away:
+        if not member.is_silent:
             return None
-        member.is_away = False
+        member.is_silent = False
         self.note(member)
-        return Change.BACK
+        return Change.BACK if member.away is None else None
 
     def take_away(self, now: float) -> Iterator[Member]:
         """Give those who are away from now on, once each."""
         for client in self._silence.take_away(now):
             member = self._members[client]
-            member.is_away = True
+            member.is_silent = True
             self.note(member)
-            yield member
+            if member.away is None:
+                yield member
 
     def take_gone(self, now: float) -> Iterator[Member]:
         """Give those who have been away for too long, once each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections import deque
 
 from msgspec.structs import replace
 
@@ -12,6 +13,7 @@ from chat.memos import Charter
 from chat.messages import Change, Joined, Kind, Presence, RoomHead, is_direct
 from chat.stored import Fact
 
+RECENT = 64  # positions that a room knows: what is asked about by its number was said just now
 PUBLIC = Charter()  # of a room that is everybody's
 
 
@@ -44,6 +46,7 @@ class Room:
         "head",
         "is_direct",
         "name",
+        "recent",
         "topic",
         "version",
     )
@@ -59,6 +62,7 @@ class Room:
         self.charter = PUBLIC
         self.founder = b""
         self.guests: set[bytes] = set()  # at most as many as may be invited
+        self.recent: deque[int] = deque(maxlen=RECENT)  # of the entries that it has heard of
         self._members: dict[bytes, None] = {}
         self._everybody: tuple[bytes, ...] | None = ()  # None: somebody came or went since it was made
         self._roster: list[Member] = []  # in the order of nicks, kept so: a full room is listed in many pages
@@ -69,6 +73,7 @@ class Room:
         """Stand at the entry that the store has just told of."""
         entry = fact.entry
         self.head = entry.seq
+        self.recent.append(entry.seq)
         if fact.floor > self.floor:
             self.floor = fact.floor
         self.has_entries = True

@@ -178,7 +178,7 @@ class ClientSession:
         self._rooms[room].log.scroll_back(count, now, age)
 
     def show(self, appeared: Appeared) -> None:
-        """Take note that the owner is shown this. Of our log the server is told: it does not come again."""
+        """Take note that the owner is shown this. The server is told: of our log it does not come again."""
         match appeared.shown:
             case Entry(seq=upto) | NotKept(upto):
                 self._progress.show(appeared.room, upto)
@@ -386,8 +386,11 @@ class ClientSession:
         return []
 
     def _moved(self, request: Join | Part, reply: Reply, now: float) -> list[Event]:
-        if isinstance(reply, Joined) and request.room == self.direct:
-            self._progress.begin(reply.room, reply.seen)
+        if isinstance(reply, Joined):
+            if request.room == self.direct:
+                self._progress.begin(reply.room, reply.seen)
+            else:
+                self._progress.joined(reply.room)
         event, shown = self._rooms.moved(request, reply, now)
         return ([] if event is None else [event]) + self._show(request.room, shown)
 

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from collections import deque
 
-from chat.fields import RoomName
-from chat.messages import ShownUpTo
+from chat.fields import MEMBER_ROOMS, RoomName
+from chat.messages import ShownUpTo, is_direct
+from chat.wire.heads import PINGS, Heads
 from chat.wire.outbox import REMEMBERED
 from chat.wire.pulse import REPEAT_MOST
 from chat.wire.sequence import NOWHERE, RoundTrip
 
-PINGS = 16  # whose Pongs may still come: 8 s of repeats, and a path is given up after six
 EARLY = 64  # deliveries that overtook the acceptance of their text; few can, it is repeated every second
 
 
 class Progress:
-    """How far our log was shown, and whether the server knows: it is told at once, until a Pong says so."""
+    """How far our log was shown, and whether the server knows: it is told at once, until a Pong says so.
+
+    And how far other rooms were: that goes along with whatever Ping is sent.
+    """
 
     def __init__(self, round_trip: RoundTrip) -> None:
         self._round_trip = round_trip
+        self._heads = Heads()
         self._log: RoomName = ""
         self._shown = self._known = NOWHERE  # the newest position shown, and the newest that the server knows
         self._pings: dict[int, int] = {}  # what each Ping has told, by its id
@@ -31,6 +35,7 @@ class Progress:
 
     def restart(self) -> None:
         """Take note of a fresh channel: the Pongs of the old one do not come any more."""
+        self._heads.restart()
         self._pings.clear()
         self._told, self._tries = NOWHERE, 0
 
@@ -40,10 +45,16 @@ class Progress:
             self._log, self._shown = log, NOWHERE
         self._known = seen
 
-    def show(self, log: str, upto: int) -> None:
+    def joined(self, room: str) -> None:
+        """Take note that we are in a room, which is not our log."""
+        self._heads.joined(room)
+
+    def show(self, room: str, upto: int) -> None:
         """Take note that everything up to a position was shown."""
-        if log == self._log:
+        if room == self._log:
             self._shown = max(self._shown, upto)
+        elif not is_direct(room):
+            self._heads.show(room, upto)
 
     def due(self, now: float) -> bool:
         """Say whether the server is to be told now. What comes meanwhile waits for the answer."""
@@ -57,6 +68,10 @@ class Progress:
 
     def tell(self, ping: int, now: float) -> tuple[ShownUpTo, ...]:
         """Give what the Ping with this id tells: nothing if the server knows it."""
+        log = self._tell_log(ping, now)
+        return log + self._heads.tell(ping, MEMBER_ROOMS - len(log))
+
+    def _tell_log(self, ping: int, now: float) -> tuple[ShownUpTo, ...]:
         if self._shown <= self._known:
             return ()
         self._tries = self._tries + 1 if self._told == self._shown else 0
@@ -68,6 +83,7 @@ class Progress:
 
     def answered(self, ping: int) -> None:
         """Take note that the server has the Ping with this id."""
+        self._heads.answered(ping)
         told = self._pings.get(ping)
         if told is not None:
             self._known = max(self._known, told)
