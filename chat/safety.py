@@ -24,9 +24,13 @@ MARKS_A_BASE = 4  # no living script needs more, and a tower of marks covers the
 # Normalising sorts runs of marks, in quadratic time: UAX #15, section 13 (Stream-Safe Text) allows 30.
 _MARKS_TO_SORT = 30
 
-# Finds more than four marks in a row, and other things: no mark is in \w or \s, in ASCII, among the dashes
-# and quotes of U+2000, or among the emoji of U+1F000.
-_MAYBE_MARKS = re.compile(rf"[^\x00-\x7f\w\s\u2000-\u20cf\U0001f000-\U0001ffff]{{{MARKS_A_BASE + 1}}}")
+# Finds more than four marks in a row, what takes no room among them, and other things: neither is in \w or
+# \s, in ASCII, among the dashes, quotes and signs of U+2010 to U+20CF, or among the emoji of U+1F000.
+_MAYBE_MARKS = re.compile(
+    rf"[^\x00-\x7f\w\s\u2010-\u205f\u2070-\u20cf\U0001f000-\U0001ffff]{{{MARKS_A_BASE + 1}}}"
+)
+# Letters that take no room: Hangul's vowels and finals, which go into the cell before them, and its fillers.
+_NO_ROOM = re.compile("[\u1160-\u11ff\u3164\ud7b0-\ud7fb\uffa0]")
 
 # Categories that move the cursor, break the line or mean nothing: controls (C0, C1, escape sequences begin
 # with one), line and paragraph separators, surrogates, unassigned code points.
@@ -64,6 +68,20 @@ def clean_text(text: str) -> str:
     return _limit_marks(unicodedata.normalize("NFC", kept), MARKS_A_BASE)
 
 
+def clean_line(text: str) -> str:
+    """Give `text` clean, as a line of its own: what it begins with changes nothing on the line above.
+
+    A mark without a base goes to the last cell that was written; here it has a space to stand on.
+    """
+    line = clean_text(text)
+    return f" {line}" if line and not line[0].isascii() and _joins(line[0]) else line
+
+
+def _joins(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category == "Cf" or category[0] == "M" or _NO_ROOM.match(char) is not None
+
+
 def is_blank(text: str) -> bool:
     """Say whether nobody would see anything of `text`: white space and format characters only."""
     return all(char.isspace() or unicodedata.category(char) == "Cf" for char in text)
@@ -92,14 +110,19 @@ def _without_unsafe(text: str) -> str:
 
 
 def _limit_marks(text: str, most: int) -> str:
-    if _MAYBE_MARKS.search(text) is None:
+    if _MAYBE_MARKS.search(text) is None and _NO_ROOM.search(text) is None:
         return text
     kept: list[str] = []
     marks = 0
     for char in text:
-        marks = marks + 1 if unicodedata.category(char)[0] == "M" else 0
-        if marks <= most:
-            kept.append(char)
+        category = unicodedata.category(char)
+        if category[0] == "M":
+            marks += 1
+            if marks > most:
+                continue
+        elif category != "Cf" and not _NO_ROOM.match(char):  # those take no room: they are no base either
+            marks = 0
+        kept.append(char)
     return "".join(kept)
 
 

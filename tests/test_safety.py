@@ -17,6 +17,7 @@ from chat.safety import (
     ROOM_CHARS,
     check_nick,
     check_room,
+    clean_line,
     clean_text,
     is_blank,
     nick_key,
@@ -27,10 +28,12 @@ from chat.safety import (
 CHARS = (
     "a\u00e9e\u0301\u0436\u3042\u304b\u3099\u0915\u0958\u0e19\u0e49\u0634\U0001f469\u200d\U0001f680"
     "\U0001f3fd\u2764\ufe0f\u2014\u2026\u0315\u0316\u0344\u20d0\U0001d165\U0001d15e\U000e0100\u3000"
+    "\u1161\u11a8\ud7b0\u3164\u200b\u2060\xad"
     "\xa0 \t\n\x1b\x9b\u2028\u202e\u2066\u200f\ud800\u0378\uffff\ue000"
 )
 SNIPPETS = st.builds(str.__mul__, st.sampled_from(CHARS), st.sampled_from([1, 1, 1, 1, 5, 31]))
 
+NO_ROOM = frozenset(map(chr, (*range(0x1160, 0x1200), 0x3164, *range(0xD7B0, 0xD7FC), 0xFFA0)))
 BIDI = frozenset({"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"})
 
 
@@ -45,8 +48,9 @@ def without_towers(text: str, most: int) -> str:
     kept = ""
     marks = 0
     for char in text:
-        marks = marks + 1 if unicodedata.category(char).startswith("M") else 0
-        kept += char if marks <= most else ""
+        is_mark, is_base = unicodedata.category(char).startswith("M"), char not in NO_ROOM
+        marks = marks + 1 if is_mark else 0 if is_base and unicodedata.category(char) != "Cf" else marks
+        kept += "" if is_mark and marks > most else char
     return kept
 
 
@@ -84,6 +88,21 @@ class CleanTextTests(SynchronousTestCase):
     def test_marks_are_limited(self) -> None:
         """A tower of combining marks is cut to four on each base."""
         self.assertEqual(clean_text("a" + "\u0315" * 50 + "b\u0315"), "a" + "\u0315" * 4 + "b\u0315")
+
+    def test_what_takes_no_room_among_marks(self) -> None:
+        """Is no new base: a tower is as high with it. It stays, for it may mean something elsewhere."""
+        for char in "\u200b\u200d\u2060\u00ad\u1161\u11a8":
+            piece = "\u0323\u0301" + char
+            self.assertEqual(clean_text("x" + piece * 3), "x" + piece * 2 + char, ascii(char))
+        self.assertEqual(clean_text("한국어 \u1112\u1161\u11ab"), "한국어 한")
+
+    def test_the_beginning_of_a_line(self) -> None:
+        """A mark there would go to the line above: it stands on a space."""
+        for line in ("", "hi", " hi", "é", "日本"):
+            self.assertEqual(clean_line(line), line)
+        for line in ("\u0301bob", "\u0903", "\u200b\u0301x", "\x1b\u0301"):
+            self.assertEqual(clean_line(line), f" {clean_text(line)}")
+            self.assertEqual(clean_line(clean_line(line)), clean_line(line))
 
     def test_a_tower_costs_nothing(self) -> None:
         """Marks that normalising would sort for seconds are cut before it."""

@@ -20,7 +20,7 @@ from chat.commands import parse_command
 from chat.errors import RequestRejected
 from chat.fields import TEXT_BYTES
 from chat.messages import Bye
-from chat.safety import NICK_BYTES, clean_text
+from chat.safety import NICK_BYTES, clean_line, clean_text
 from chat.wire.lines import EXIT, NICK_TAKEN
 
 MAX_DATAGRAM = 65_535  # the largest there can be: Twisted cuts a longer one without a word
@@ -190,7 +190,7 @@ class PlainClient(DatagramProtocol):
         if not self.answered:
             self.answered = True
             self._listener.answered()
-        for line in map(clean_text, text.split("\n")):
+        for line in map(clean_line, text.split("\n")):
             if line and not line.isspace():
                 self._listener.heard(line)
 

@@ -38,7 +38,7 @@ from chat.messages import (
 )
 from chat.notices import Notice, Redacted
 from chat.orders import Order
-from chat.safety import clean_text
+from chat.safety import clean_line
 from chat.wire.events import Appeared, Happened, OutOfRoom
 from chat.wire.lines import (
     link_line,
@@ -74,7 +74,7 @@ NO_ANSWER = "no answer from the server"
 
 def remark(text: str) -> str:
     """Give the line in which the client itself says `text`."""
-    return f"-- {clean_text(text)} --"
+    return f"-- {clean_line(text)} --"
 
 
 def happening_line(happening: Happening, current: str) -> str:
@@ -123,7 +123,7 @@ def entry_line(entry: Entry, current: str) -> str:
 
 def alone_lines(nick: str, text: str, *, waiting: bool) -> list[str]:
     """Give the lines of what we have said to `nick` alone. Nobody's nick begins as they do."""
-    lines = [clean_text(f"-> {nick}: {text}")]
+    lines = [clean_line(f"-> {nick}: {text}")]
     return [*lines, remark(told_alone_line(nick, waiting=True))] if waiting else lines
 
 
@@ -169,20 +169,20 @@ def link_text(changed: LinkChanged, before: Link, place: str, nick: str) -> str:
             text = f"{changed.reason or NO_ANSWER}: {TRYING}"
         case Link.CLOSED:
             text = ""  # the end has its own words
-    return clean_text(text)
+    return clean_line(text)
 
 
 def contact_text(contact: FirstContact) -> str:
     """Say which key a server has that was never met before."""
     key = show_fingerprint(contact.fingerprint)
-    return clean_text(f"new server {contact.place}, trusted with its key {key}")
+    return clean_line(f"new server {contact.place}, trusted with its key {key}")
 
 
 def refusal_text(code: str, text: str) -> str:
     """Say why we were not let in, and what to do about it, where the server cannot know that."""
     if code == NICK_OWNED:
         text = f"{text.partition(':')[0]}: {MINE}"
-    return clean_text(text)
+    return clean_line(text)
 
 
 def taken_back_line(room: str, text: str) -> str:
@@ -212,12 +212,12 @@ def answer_lines(request: Request, reply: Reply) -> list[str]:
             return motd_lines(motd) or ["there is no message of the day"]
         case _:
             pass
-    return [clean_text(line) for line in lines]
+    return [clean_line(line) for line in lines]
 
 
 def motd_lines(motd: str) -> list[str]:
     """Give the lines of a message of the day."""
-    return [clean_text(line) for line in motd.splitlines()]
+    return [clean_line(line) for line in motd.splitlines()]
 
 
 def welcome_lines(welcome: Welcome) -> list[str]:
@@ -230,7 +230,7 @@ def welcome_lines(welcome: Welcome) -> list[str]:
 
 def owned_lines(nick: str) -> list[str]:
     """Give what is told to somebody whose nick has become theirs."""
-    return [clean_text(owned_line(nick))]
+    return [clean_line(owned_line(nick))]
 
 
 def joined_lines(joined: Joined) -> list[str]:
@@ -238,7 +238,7 @@ def joined_lines(joined: Joined) -> list[str]:
     lines = [f"you are in {joined.room}"]
     if joined.topic:
         lines.append(topic_line(joined.room, joined.topic))
-    return [clean_text(line) for line in lines]
+    return [clean_line(line) for line in lines]
 
 
 def parted_lines(room: str, current: str) -> list[str]:
@@ -273,4 +273,4 @@ def _signed(said: _M) -> _M:
 
 
 def _placed(line: str, room: str, current: str) -> str:
-    return clean_text(line if room == current else mark(line.encode(), room).decode())
+    return clean_line(line if room == current else mark(line.encode(), room).decode())
