@@ -69,6 +69,19 @@ class CharterTests(SynchronousTestCase):
         self.assertEqual(refusal.code, "LAST_OPERATOR")
         self.assertTrue(charters.operates(self.den, self.ann))
 
+    def test_rosters_are_read_again(self) -> None:
+        """Who operates a room is in its roster: that has another version then, and no other time."""
+        before = self.den.version
+        for change, versions in (
+            (self.house.charters.promote, 1),
+            (self.house.charters.promote, 1),
+            (self.house.charters.depose, 2),
+        ):
+            change(self.den, b"bob" * 10)
+            self.assertEqual(self.den.version, before + versions)
+        self.house.charters.invite(self.den, b"", b"bob" * 10)
+        self.assertEqual(self.den.version, before + 2)
+
     def test_none_to_depose(self) -> None:
         """Where nobody operates a room there is nothing to be done."""
         lobby = self.house.open(LOBBY)

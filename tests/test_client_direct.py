@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.client import show
 from chat.client.loop import EXIT_FAILED
 from chat.client.own import NICKS_BYTES, OwnedNicks
-from chat.client.visit import Answer, Stored, Visit, is_text
+from chat.client.visit import LATE_SECONDS, Answer, Stored, Visit, is_text
 from chat.errors import RequestRejected
 from chat.messages import Delivered, Done, Joined, Kind, Link, Release
 from chat.typed import HISTORY, MAX_HISTORY
@@ -33,7 +33,8 @@ class VisitTests(SynchronousTestCase):
 
     def begin(self, history: int) -> tuple[Visit, FakeClient]:
         """Give a visit, and its client, that is let into the lobby."""
-        visit = Visit(Clock(), history=history)
+        self.clock = Clock()
+        visit = Visit(self.clock, history=history)
         client = FakeClient(visit.happened)
         self.entered = visit.begin(client.real, "lobby")
         client.let_in()
@@ -57,6 +58,15 @@ class VisitTests(SynchronousTestCase):
         self.client.saying.pop().callback(11)
         self.assertEqual(self.visit.delivered(Delivered(11)), (4, Stored("@bob", 11, "hi")))
         self.assertIsNone(self.visit.delivered(Delivered(11)))
+
+    def test_delivered_late(self) -> None:
+        """What its reader has only after seconds had to wait, whether the server knew that or not."""
+        for seconds, is_late in ((LATE_SECONDS - 0.5, False), (LATE_SECONDS, True)):
+            self.visit.ask("/msg bob hi", 4)
+            self.client.saying.pop().callback(11)
+            self.clock.advance(seconds)
+            told = self.visit.delivered(Delivered(11))
+            self.assertEqual(told, (4, Stored("@bob", 11, "hi", waiting=is_late)))
 
     def test_target(self) -> None:
         """What a line is for is known before it is asked; a bad one is for the room it was typed in."""

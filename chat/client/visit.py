@@ -58,6 +58,9 @@ MOTD_BYTES = 65_536  # of a message of the day that is asked for to its end: mor
 # and the rest of an answer behind them.
 FIRST_SECONDS = 3.0
 QUIET_SECONDS = 1.0
+# Between acceptance and delivery of what is said to one person, from which on it is news that it has arrived:
+# their client slept, or lost it. Else it is there as soon as we see that it was accepted.
+LATE_SECONDS = 2.0
 
 
 class Destination(NamedTuple):
@@ -136,7 +139,8 @@ class Visit:
         self._recalls: dict[str, _Recall] = {}
         self._floors: dict[str, int] = {}  # the newest positions that rooms do not keep any more
         self._oldest: dict[str, int] = {}  # the positions before those that were shown first
-        self._stored: dict[int, tuple[int, Stored, str]] = {}  # by position: number, outcome and line
+        # By position: number, outcome, line, and when it was accepted.
+        self._stored: dict[int, tuple[int, Stored, str, float]] = {}
         self._said: Said | None = None  # the newest
         self._known: set[str] = set()  # the rooms whose last entries were shown
         self._unread = 0  # what was said to us alone up to here was waiting when we came; 0: it is told
@@ -205,13 +209,20 @@ class Visit:
 
     def taken_back(self, offered: Offered) -> tuple[int, str]:
         """Give number and line of an accepted text that the server has lost; (0, "") if it is long ago."""
-        number, _, line = self._stored.pop(offered.seq, (0, None, ""))
+        number, _, line, _ = self._stored.pop(offered.seq, (0, None, "", 0.0))
         return number, line
 
     def delivered(self, delivered: Delivered) -> tuple[int, Stored] | None:
-        """Give number and outcome of the line that its reader has now; None if it is long ago."""
+        """Give number and outcome of the line that its reader has now; None if it is long ago.
+
+        What took long did wait, though the server had thought that its reader was there.
+        """
         told = self._stored.pop(delivered.seq, None)
-        return None if told is None else told[:2]
+        if told is None:
+            return None
+        number, stored, _, accepted_at = told
+        is_late = self._clock.seconds() - accepted_at >= LATE_SECONDS
+        return number, stored._replace(waiting=stored.waiting or is_late)
 
     def hides(self, happening: Happening) -> bool:
         """Say whether it is not to be shown: somebody has said it who is ignored."""
@@ -250,7 +261,7 @@ class Visit:
             return outcome
         typed = self.pending.pop(number)
         if isinstance(outcome, Stored):
-            self._stored[outcome.seq] = number, outcome, typed.line
+            self._stored[outcome.seq] = number, outcome, typed.line, self._clock.seconds()
             if len(self._stored) > REMEMBERED:
                 del self._stored[next(iter(self._stored))]
         return outcome

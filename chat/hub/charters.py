@@ -107,6 +107,8 @@ class Charters:
         room.charter = replace(before, **changes)
         self._count(before, -1)
         self._count(room.charter, 1)
+        if room.count and before.operators != room.charter.operators:
+            room.version += 1  # whoever keeps the roster misses a change, and reads it again
         if room.has_charter:
             self._notebook.write(room.name, room.charter)
         else:
