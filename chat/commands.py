@@ -173,6 +173,15 @@ COMMANDS = (
     ),
     Command("unban", (), "<nick, key or address>", "keep somebody out no more", typed.unban, Who.OPERATOR),
     Command("banned", (), "[after]", "who is kept out, until when and why", typed.banned, Who.OPERATOR),
+    Command("reload", (), "", "read the message of the day again", typed.order(Verb.RELOAD), Who.OPERATOR),
+    Command(
+        "shutdown",
+        (),
+        "[seconds] [back] [reason]",
+        "end the server, now or then; back: it will be here again; /shutdown cancel: it stays up",
+        typed.shutdown,
+        Who.OPERATOR,
+    ),
     Command("wall", (), "<text>", "say something to everybody who is here", typed.wall, Who.OPERATOR),
     Command("quit", ("exit", "bye"), "", "leave (the word exit does the same)", lambda *_: Bye("exit")),
 )

@@ -14,6 +14,7 @@ from msgspec import Meta
 from chat.fields import REASON_BYTES, TARGET_BYTES, VERB_BYTES, Message, Number, Positive
 from chat.safety import ROOM_BYTES
 
+BACK, CANCEL = "back", "cancel"  # behind /shutdown: a server will be here again; or: it stays up after all
 FOREVER = 10 * 366 * 86_400  # seconds: what is to last so long or longer has no end
 SERVER = "server"  # beside a nick in /op and /deop: an operator of the server, not of the room
 
@@ -34,6 +35,8 @@ class Verb(StrEnum):
     OP = "op"
     DEOP = "deop"
     WALL = "wall"
+    RELOAD = "reload"
+    SHUTDOWN = "shutdown"
     SEARCH = "search"
     KICK = "kick"
     REDACT = "redact"
@@ -67,6 +70,8 @@ MAY = {
     Verb.OP: Who.ROOM_OPERATOR,
     Verb.DEOP: Who.ROOM_OPERATOR,
     Verb.WALL: Who.OPERATOR,
+    Verb.RELOAD: Who.OPERATOR,
+    Verb.SHUTDOWN: Who.OPERATOR,
     Verb.SEARCH: Who.ANYBODY,
     Verb.KICK: Who.ROOM_OPERATOR,
     Verb.REDACT: Who.ROOM_OPERATOR,

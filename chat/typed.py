@@ -28,12 +28,13 @@ from chat.messages import (
     Say,
     Topic,
 )
-from chat.orders import FOREVER, SERVER, Order, Verb
+from chat.orders import BACK, CANCEL, FOREVER, SERVER, Order, Verb
 from chat.safety import NICK_BYTES, check_nick, check_room, is_blank
 
 HISTORY = 20  # entries that `/history` asks for: a screen of a terminal
 MAX_HISTORY = 40  # two screens; of 900 bytes 48 fit one answer of a server
 MAX_AGE = 30 * 86_400  # seconds that `/history` looks back: a nick that nobody used for so long is free, too
+MAX_WAIT = 86_400  # seconds that `/shutdown` waits: who means next week writes it down elsewhere
 NO_TOPIC = "-"  # in place of a topic: there shall be none
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -173,6 +174,22 @@ def _lasting(argument: str) -> tuple[int, str]:
         return FOREVER, rest.strip()
     lasting = seconds(first)
     return (0, argument) if lasting is None else (min(lasting, FOREVER), rest.strip())
+
+
+def shutdown(argument: str, _: str) -> Order:
+    """End the server, or let it stay up after all."""
+    first, _, rest = argument.partition(" ")
+    if first.lower() == CANCEL and not rest.strip():
+        return Order(0, Verb.SHUTDOWN, target=CANCEL)
+    lasting = 0
+    if _COUNT.fullmatch(first):
+        lasting, argument = int(first), rest.strip()
+    if lasting > MAX_WAIT:
+        raise RequestRejected("ARGUMENT_INVALID", f"/shutdown: in at most {MAX_WAIT} seconds")
+    first, _, rest = argument.partition(" ")
+    if first.lower() == BACK:
+        return Order(0, Verb.SHUTDOWN, target=BACK, text=reason(rest.strip()), number=lasting)
+    return Order(0, Verb.SHUTDOWN, text=reason(argument), number=lasting)
 
 
 def operator(code: str, _: str) -> Order:

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.hub.hub import Hub
 from chat.limits import NO_LIMITS, Limits
 from chat.messages import LOBBY, PROTOCOL_VERSION, Broadcast, Entry, Hello, Join, Kind, Reply, Request, Say
+from chat.server.caretaker import Means
 from chat.server.protocol import ChatServer
 from chat.server.settings import Settings
 from chat.store.memory import MemoryStore
@@ -107,6 +108,7 @@ class Wire:
         listener: Listener | None = None,
         ahead: float = START,
         port: MemoryPort | None = None,
+        means: Means | None = None,
     ) -> None:
         self.clock = Clock()
         self.port = port or MemoryPort()
@@ -127,6 +129,7 @@ class Wire:
             random=random,
             listener=(listener or StubListener(random)) if native else None,
             wall=self.wall,
+            means=means,
         )
         self.server.transport = cast("UdpPort", self.port)
         self.server.startProtocol()

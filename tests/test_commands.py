@@ -95,6 +95,13 @@ class CommandTests(SynchronousTestCase):
             "/unmute bob": Order(0, "unmute", "dev", "bob"),
             "/op bob": Order(0, "op", "dev", "bob"),
             "/deop bob": Order(0, "deop", "dev", "bob"),
+            "/reload": Order(0, "reload"),
+            "/shutdown": Order(0, "shutdown"),
+            "/shutdown 30 Back new  disk": Order(0, "shutdown", target="back", text="new  disk", number=30),
+            "/shutdown new disk": Order(0, "shutdown", text="new disk"),
+            "/shutdown 86400": Order(0, "shutdown", number=86_400),
+            "/shutdown Cancel": Order(0, "shutdown", target="cancel"),
+            "/shutdown cancel all": Order(0, "shutdown", text="cancel all"),
             "/kick bob": Order(0, "kick", "dev", "bob"),
             "/kick @Bob be  nice": Order(0, "kick", "dev", "Bob", "be  nice"),
             "/ban bob": Order(0, "ban", target="bob"),
@@ -251,6 +258,8 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.refused("/ban " + "x" * 129), "ARGUMENT_INVALID")
         self.assertEqual(self.refused("/banned " + "x" * 129), "ARGUMENT_INVALID")
         self.assertEqual(self.refused("/operator " + "x" * 33), "CODE_INVALID")
+        self.assertEqual(self.refused("/shutdown 86401"), "ARGUMENT_INVALID")
+        self.assertEqual(self.refused("/op bob dev"), "ARGUMENT_INVALID")
 
     def test_pages_of_names(self) -> None:
         """What is longer than any nick is none to begin behind."""

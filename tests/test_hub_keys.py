@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from chat import __version__
 from chat.hub.effects import Commit, Drop, Publish, Send
-from chat.hub.hub import REPLACED, Hub
+from chat.hub.entrance import REPLACED
+from chat.hub.hub import Hub
 from chat.hub.owners import log_name
 from chat.messages import (
     LOBBY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from chat.hub.hub import REPLACED
+from chat.hub.entrance import REPLACED
 from chat.messages import (
     LOBBY,
     PROTOCOL_VERSION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.hub.hub import REPLACED
+from chat.hub.entrance import REPLACED
 from chat.messages import (
     LOBBY,
     PROTOCOL_VERSION,

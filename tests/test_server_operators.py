@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from chat.errors import RequestRejected
+from chat.fields import REASON_BYTES
 from chat.hub.hub import Hub
 from chat.messages import LOBBY, Bye, Done, Hello, Join, Rejected
 from chat.notices import Notice, Out
-from chat.orders import Order, Verb
+from chat.orders import BACK, CANCEL, Order, Verb
+from chat.server.caretaker import Means
 from chat.server.settings import Settings
 from chat.wire.visit import GRACE_SECONDS
 from tests.support import ANN, BOB, EVE, NAT, NED, Native, Sealed, ServerTests, Wire, only
@@ -132,6 +135,109 @@ class AddressTests(OperatorsServer):
         self.wire.clock.advance(GRACE_SECONDS + 1)
         self.wire.send(ANN, b"ann")
         self.assertEqual(self.wire.take(ANN), [BANNED])
+
+
+class ReloadTests(OperatorsServer):
+    """What is read again."""
+
+    def setUp(self) -> None:
+        """Have a message of the day that a test may change."""
+        self.motd: str | RequestRejected = "be nice"
+        self.wire = Wire(
+            Settings(plain="all"), Hub("old", operators=[OLGAS]), means=Means(reread=self.reread)
+        )
+        self.olga = Native(self.wire, HOME, "olga", key=OLGAS)
+
+    def reread(self) -> str:
+        """Give it, or fail."""
+        if isinstance(self.motd, RequestRejected):
+            raise self.motd
+        return self.motd
+
+    def test_reload(self) -> None:
+        """Whoever comes in afterwards, or asks, is told the new message."""
+        self.assertEqual(self.order(Verb.RELOAD), "the message of the day was read again")
+        self.wire.send(ANN, b"ann", b"/motd")
+        self.assertEqual(self.wire.take(ANN)[1:], [b"-!- be nice"] * 2)
+
+    def test_what_cannot_be_read(self) -> None:
+        """The old one stays, and the operator is told what is wrong, as much as fits."""
+        self.motd = RequestRejected("RELOAD_FAILED", "cannot read it: " + "é" * 300)
+        answer = self.order(Verb.RELOAD)
+        self.assertTrue(answer.startswith("cannot read it: "))
+        self.assertLessEqual(len(answer.encode()), REASON_BYTES)
+        self.wire.send(ANN, b"ann")
+        self.assertEqual(self.wire.take(ANN)[1:], [b"-!- old"])
+
+    def test_no_file(self) -> None:
+        """A server that was given none says so."""
+        self.wire = Wire(hub=Hub(operators=[OLGAS]))
+        self.olga = Native(self.wire, HOME, "olga", key=OLGAS)
+        self.assertIn("without a file", self.order(Verb.RELOAD))
+
+
+class ShutDownTests(OperatorsServer):
+    """The end."""
+
+    def setUp(self) -> None:
+        """Count how often the program is ended."""
+        self.ends = 0
+        self.wire = Wire(Settings(plain="all"), Hub(operators=[OLGAS]), means=Means(stop=self.end))
+        self.olga = Native(self.wire, HOME, "olga", key=OLGAS)
+        self.enter(ann=ANN)
+        self.nat = Native(self.wire, NAT, "nat")
+        self.wire.take(ANN)
+
+    def end(self) -> None:
+        """Note it, and do what a service does then."""
+        self.ends += 1
+        self.wire.server.shut_down()
+
+    def goodbye(self, *said: str) -> float:
+        """Let the end come; check that all were told of it, and give when the native member is to be back."""
+        self.wire.clock.advance(1)
+        self.assertEqual(self.ends, 1)
+        self.assertEqual(
+            self.wire.take(ANN), [*(f"-!- {each}".encode() for each in said), b"server is going down"]
+        )
+        told = self.nat.take_all()
+        self.assertEqual([each.text for each in only(Notice, told)], list(said))
+        (bye,) = only(Bye, told)
+        self.assertEqual(bye.reason, "server is going down")
+        return bye.reconnect_after
+
+    def test_now(self) -> None:
+        """The operator has the answer, all are told, and nobody's program comes back by itself."""
+        self.assertEqual(self.order(Verb.SHUTDOWN), "the server goes down now")
+        self.assertEqual(self.goodbye("olga (operator): the server goes down now"), 0.0)
+
+    def test_later_and_back(self) -> None:
+        """Announced beforehand; whose program speaks frames comes back."""
+        answer = self.order(Verb.SHUTDOWN, BACK, "new disk", number=30)
+        self.assertEqual(answer, "the server goes down in 30 s, and will be back: new disk")
+        self.wire.clock.advance(29)
+        self.assertEqual(self.ends, 0)
+        self.assertGreater(self.goodbye(f"olga (operator): {answer}"), 0.0)
+
+    def test_not_after_all(self) -> None:
+        """Taken back once; a later end takes the place of the one before."""
+        self.assertEqual(self.order(Verb.SHUTDOWN, CANCEL), "the server is not going down")
+        self.order(Verb.SHUTDOWN, number=30)
+        self.assertEqual(self.order(Verb.SHUTDOWN, CANCEL), "the server stays up")
+        self.wire.clock.advance(40)
+        self.assertEqual(self.ends, 0)
+        self.order(Verb.SHUTDOWN, number=5)
+        self.order(Verb.SHUTDOWN, number=50)
+        self.wire.clock.advance(10)
+        self.assertEqual(self.ends, 0)
+
+    def test_ended_otherwise(self) -> None:
+        """A signal before it: nothing ends twice, and clients come back as after any signal."""
+        self.order(Verb.SHUTDOWN, number=30)
+        self.nat.take_all()
+        self.wire.server.shut_down()
+        self.wire.clock.advance(50)
+        self.assertEqual(self.ends, 0)
 
 
 class WordsTests(OperatorsServer):

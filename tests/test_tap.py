@@ -13,6 +13,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat import __version__
+from chat.errors import RequestRejected
 from chat.fingerprints import show_fingerprint
 from chat.identity import load_identity
 from chat.server.logs import FORMATS, LEVELS
@@ -176,6 +177,18 @@ class MotdTests(SynchronousTestCase):
         """Escape sequences and other controls are taken out; lines stay lines."""
         self.file.write_text("\n\x1b[31mBe kind\x07.\r\n\tNo sh\u202eouting.\n\n")
         self.assertEqual(parse(f"--motd={self.file}")["motd"], "[31mBe kind.\n No shouting.")
+
+    def test_read_again(self) -> None:
+        """What is in the file by then, wherever the process has gone; what is wrong with it is one line."""
+        self.file.write_text("old")
+        options = parse("--motd", str(self.file))
+        self.file.write_text("new")
+        self.assertEqual(options.reread_motd(), "new")
+        self.file.unlink()
+        refusal = self.assertRaises(RequestRejected, options.reread_motd)
+        self.assertIn("cannot read", refusal.text)
+        refusal = self.assertRaises(RequestRejected, parse().reread_motd)
+        self.assertIn("without --motd", refusal.text)
 
     def test_an_empty_file(self) -> None:
         """An empty file is no message of the day."""

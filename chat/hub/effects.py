@@ -37,6 +37,23 @@ class Seek(NamedTuple):
     limit: int
 
 
+class Reload(NamedTuple):
+    """Read what can be read again without a restart; `Hub.reloaded` takes what comes of it."""
+
+    member: bytes
+    request_id: int
+
+
+class ShutDown(NamedTuple):
+    """End the server in so many seconds (None: it is not to end after all, whatever was said before).
+
+    `comes_back`: a server is to be expected again, so clients shall come back by themselves.
+    """
+
+    seconds: float | None
+    comes_back: bool
+
+
 class Redact(NamedTuple):
     """Take away a text (see `Store.redact`); `Hub.redacted` or `Hub.failed` takes what comes of it."""
 
@@ -87,4 +104,4 @@ class Acted(NamedTuple):
     number: int
 
 
-Effect = Commit | Read | Seek | Send | Publish | Drop | Acted | Redact
+Effect = Commit | Read | Seek | Send | Publish | Drop | Acted | Redact | Reload | ShutDown

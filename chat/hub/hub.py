@@ -8,17 +8,17 @@ asks for a commit, `committed` (called with the store's facts, in the store's or
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from itertools import count
 from secrets import token_bytes
 from typing import assert_never
 
 from chat.errors import RequestRejected
-from chat.fields import CROWD, MEMBER_ROOMS
+from chat.fields import CROWD
 from chat.hub.about import About
 from chat.hub.banning import Banning
 from chat.hub.direct import Direct
-from chat.hub.effects import Commit, Drop, Effect, Publish, Send
+from chat.hub.effects import Commit, Effect, Publish, Send
+from chat.hub.entrance import Entrance
 from chat.hub.greeting import Greeting
 from chat.hub.house import House
 from chat.hub.looks import Looks
@@ -41,8 +41,6 @@ from chat.hub.silencing import Silencing
 from chat.limits import NOWHERE, Limit, Limits, Purses
 from chat.memos import Memo, Memos, Seat
 from chat.messages import (
-    PLAIN_VERSION,
-    PROTOCOL_VERSION,
     Accepted,
     Bye,
     Change,
@@ -58,12 +56,9 @@ from chat.messages import (
     is_direct,
 )
 from chat.orders import Order
-from chat.safety import Nick as CheckedNick
-from chat.safety import check_nick
 from chat.stored import Appended, AppendResult, Draft, Fact, Found, Heads, Page, Repeat, Stale
 
 MAX_MEMBERS = 5_000  # a message to all of them is 5,000 datagrams: about 20 ms of one core
-REPLACED = "replaced by another session"  # what an older session or member of the same person is told
 TOKEN_BYTES = 8  # of the count that makes a commit's token another than every earlier one
 
 
@@ -97,18 +92,19 @@ class Hub:
         self._greeting = Greeting(self._roll, self._operators, motd)
         self._looks = Looks(self._roll, self._house, self._direct, self._greeting, tokens, self.limits)
         rights = Rights(self._operators, self._house)
-        policing = Policing(self._roll, self._house, self._operators, self._greeting)
+        self._policing = Policing(self._roll, self._house, self._operators, self._greeting)
         redactions = self._redactions = Redactions(self._roll, self._house, rights, tokens)
         silencing = Silencing(self._roll, self._operators)
-        banning = self._banning = Banning(self._roll, self._house, self._operators, self._leave)
         modes = self._modes = RoomModes(self._roll, self._house)
         self._pace = Pace(self.limits)
         self._moves = Moves(self._roll, self._house, self._direct, self._pace)
+        self._entrance = Entrance(self._roll, self._house, self._looks, self._greeting, self._moves)
+        banning = self._banning = Banning(self._roll, self._house, self._operators, self._entrance.leave)
         self._orders = Orders(
             self._roll,
             self._operators,
             rights,
-            policing,
+            self._policing,
             banning,
             searches,
             modes,
@@ -140,13 +136,13 @@ class Hub:
         )
         for client, seat in memos.seats.items():
             try:
-                self._seat(client, seat, now)
+                self._entrance.seat(client, seat, now)
             except RequestRejected:  # rules have changed, or the owner's devices have
                 self._notebook.strike(client, Seat)
 
     def look_outside(self, outside: Outside) -> None:
         """Learn whom to ask for what is not known here."""
-        self._orders.outside = self._banning.outside = outside
+        self._orders.outside = self._banning.outside = self._entrance.outside = outside
 
     def operator_code(self) -> str:
         """Give a code with which somebody can become the first operator; "": there is one. After `recall`."""
@@ -179,14 +175,14 @@ class Hub:
         self._roll.look(now)
         if isinstance(request, Hello):
             try:
-                return self._enter(member_id, request, now, key)
+                return self._entrance.enter(member_id, request, now, key)
             except RequestRejected as refusal:
                 return [Send(member_id, rejected(0, refusal))]
         member = self._roll.get(member_id)
         if member is None:
             return []
         member.speak_from(origin)
-        effects = self._hear(member, now)
+        effects = self._entrance.hear(member, now)
         match request:
             case Say() | Join() | Part() | Nick() | Bye() | Order() | Topic(text=str()):
                 member.spoke = now
@@ -277,6 +273,10 @@ class Hub:
         asking = member.finish(member.in_flight)
         return reply_to(member, store_failed(asking)) + self._go_on(member)
 
+    def reloaded(self, member: bytes, request_id: int, motd: str | RequestRejected) -> list[Effect]:
+        """Take what was read again for a member, or why it could not be."""
+        return self._policing.reloaded(member, request_id, motd)
+
     def expire(self, now: float) -> list[Effect]:
         """Show who was not heard for a minute as away, and let go of who was silent for ten.
 
@@ -288,7 +288,7 @@ class Hub:
         for member in self._roll.take_away(now):
             effects += self._house.tell(member, Change.AWAY, now)
         for member in self._roll.take_gone(now):
-            effects += self._leave(member, f"silent for {GONE_SECONDS:.0f} s")
+            effects += self._entrance.leave(member, f"silent for {GONE_SECONDS:.0f} s")
         self._roll.expire_nicks()
         self._roll.bans.expire(self._roll.at)
         self._roll.mutes.expire(self._roll.at)
@@ -315,59 +315,6 @@ class Hub:
         """Give all members of the chat, in the order in which they came."""
         return self._roll.everybody()
 
-    # --- coming and going
-
-    def _enter(self, client: bytes, hello: Hello, now: float, key: bytes | None) -> list[Effect]:
-        if hello.version not in (PLAIN_VERSION, PROTOCOL_VERSION):
-            raise RequestRejected("VERSION", f"this server speaks version {PROTOCOL_VERSION}")
-        if hello.link:
-            self._moves.link(hello.link, key, now)
-        effects: list[Effect] = []
-        self._roll.bans.check_host(self._banning.outside.host(client), self._roll.at)
-        member = self._roll.get(client)
-        if member is not None:
-            member.begin_session()
-        else:
-            nick = check_nick(hello.nick)
-            account = self._roll.check(nick, key)
-            effects += self._make_way(nick, account)
-            is_plain = hello.version == PLAIN_VERSION
-            member = self._roll.admit(Member(client, nick, key, account, is_plain=is_plain))
-            self._roll.note(member)
-        effects += [Send(client, self._greeting.welcome(member)), *self._hear(member, now)]
-        return effects + self._looks.catch_up(member) if member.is_plain and member.log else effects
-
-    def _make_way(self, nick: CheckedNick, account: bytes | None) -> list[Effect]:
-        """See that a nick is free: who has it already leaves if it is the same person, known by the key.
-
-        So a program that was killed, or is left running elsewhere, does not keep its owner out.
-        """
-        member = self._roll.holder(nick.key)
-        if member is None:
-            return []
-        if account is None or member.account != account:
-            raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
-        return [Send(member.client, Bye(REPLACED)), *self._leave(member, REPLACED)]
-
-    def _seat(self, client: bytes, seat: Seat, now: float) -> None:
-        """Let somebody be here who was before a restart, in the same rooms as far as they may be joined."""
-        member = self._roll.admit_again(client, seat, now)
-        for name in seat.rooms[:MEMBER_ROOMS]:
-            with suppress(RequestRejected):
-                self._house.put(member, self._house.find_again(member, name))
-        self._roll.note(member)
-
-    def _leave(self, member: Member, reason: str) -> list[Effect]:
-        self._roll.remove(member)
-        effects: list[Effect] = [Drop(member.client, member.nick.shown, member.is_verified, reason)]
-        for name in list(member.rooms):
-            effects += self._house.let_out(member, name, self._roll.now)
-        return effects
-
-    def _hear(self, member: Member, now: float) -> list[Effect]:
-        change = self._roll.hear(member, now)
-        return [] if change is None else self._house.tell(member, change, now)
-
     # --- what changes something: one member's requests, in order
 
     def _go_on(self, member: Member) -> list[Effect]:
@@ -379,7 +326,7 @@ class Hub:
 
     def _take_turn(self, member: Member, request: Turn) -> list[Effect]:
         if isinstance(request, Bye):
-            return self._leave(member, request.reason)
+            return self._entrance.leave(member, request.reason)
         try:
             match request:
                 case Say():

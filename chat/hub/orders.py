@@ -64,6 +64,8 @@ class Orders:
             Verb.OP: policing.op,
             Verb.DEOP: policing.deop,
             Verb.WALL: policing.wall,
+            Verb.RELOAD: policing.reload,
+            Verb.SHUTDOWN: policing.shut_down,
             Verb.SEARCH: searches.begin,
             Verb.REDACT: redactions.begin,
             Verb.KICK: banning.kick,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from chat.errors import RequestRejected
-from chat.hub.effects import Effect, Send
+from chat.fields import REASON_BYTES
+from chat.hub.effects import Effect, Reload, Send, ShutDown
 from chat.hub.greeting import Greeting
 from chat.hub.house import House
 from chat.hub.members import Member
 from chat.hub.operators import Operators
-from chat.hub.replies import reply_to
+from chat.hub.pages import beginning
+from chat.hub.replies import rejected, reply_to
 from chat.hub.roll import Roll
+from chat.hub.spans import show_span
 from chat.messages import Done
 from chat.notices import Notice
-from chat.orders import Order
+from chat.orders import BACK, CANCEL, Order
 from chat.safety import nick_key
 
 
@@ -24,6 +27,7 @@ class Policing:
         self._house = house
         self._operators = operators
         self._greeting = greeting
+        self._is_going_down = False
 
     # --- who is an operator
 
@@ -66,6 +70,37 @@ class Policing:
             *(Send(client, words) for client in everybody),
             *reply_to(member, Done(order.id, f"said to {len(everybody)}")),
         ]
+
+    # --- the server itself
+
+    def reload(self, member: Member, order: Order) -> list[Effect]:
+        """Have read again what can be: the answer comes by `reloaded`."""
+        return [Reload(member.client, order.id)]
+
+    def reloaded(self, client: bytes, request_id: int, motd: str | RequestRejected) -> list[Effect]:
+        """Take the message of the day as it is now, or why it could not be read."""
+        if isinstance(motd, RequestRejected):
+            text = beginning(motd.text, REASON_BYTES)
+            return [Send(client, rejected(request_id, RequestRejected(motd.code, text)))]
+        self._greeting.motd = motd
+        return [Send(client, Done(request_id, "the message of the day was read again"))]
+
+    def shut_down(self, member: Member, order: Order) -> list[Effect]:
+        """Have the server end, or stay after all, and tell everybody."""
+        if order.target == CANCEL:
+            if not self._is_going_down:
+                raise RequestRejected("NOT_GOING_DOWN", "the server is not going down")
+            words, end = "the server stays up", ShutDown(None, comes_back=True)
+        else:
+            when = f"in {show_span(order.number)}" if order.number else "now"
+            back = ", and will be back" if order.target == BACK else ""
+            because = f": {order.text}" if order.text else ""
+            words = f"the server goes down {when}{back}{because}"
+            end = ShutDown(float(order.number), order.target == BACK)
+        self._is_going_down = end.seconds is not None
+        notice = Notice(f"{member.nick.shown} (operator): {words}")
+        told: list[Effect] = [Send(client, notice) for client in self._roll.everybody()]
+        return [*told, *reply_to(member, Done(order.id, words)), end]
 
     # --- inside
 

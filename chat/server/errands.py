@@ -90,6 +90,10 @@ class Errands:
         """Let the store remember what is left, or what of it can be in a few seconds: before it is closed."""
         return self._memory.finish()
 
+    def conclude(self, verdict: Callable[[], list[Effect]]) -> None:
+        """Let the hub hear by `verdict` what else came of something it wanted done, in its turn."""
+        self._verdict(verdict)
+
     def next_effects(self) -> list[Effect] | None:
         """Let the hub hear the oldest answer, and give what it wants done; None: it has heard all."""
         return self._verdicts.popleft()() if self._verdicts else None

@@ -21,13 +21,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chat.errors import StoreError
-from chat.hub.effects import Acted, Commit, Drop, Effect, Publish, Read, Redact, Seek, Send
-from chat.hub.hub import REPLACED, Hub
+from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Redact, Seek, Send
+from chat.hub.entrance import REPLACED
+from chat.hub.hub import Hub
 from chat.hub.outside import Outside
 from chat.messages import Bye, Entry, Reply, Request
 from chat.server.alarm import Alarm
 from chat.server.book import MAX_PEERS, Book
-from chat.server.chores import EXPIRE_SECONDS, LAST_WORDS_SECONDS, SLOT_SECONDS, Chore
+from chat.server.caretaker import Caretaker, Means
+from chat.server.chores import BEGAN_ANEW, EXPIRE_SECONDS, LAST_WORDS_SECONDS, SLOT_SECONDS, Chore
 from chat.server.counters import Counters
 from chat.server.doors import Doors
 from chat.server.errands import Errands, Found
@@ -47,14 +49,12 @@ from chat.wire.lines import EXIT
 from chat.wire.text import TextSession
 from chat.wire.visit import State
 
-BEGAN_ANEW = "began anew from the same address"
-
 
 class ChatServer(DatagramProtocol):
     """The chat service on a `UdpPort`.
 
     `clock` runs its timers, `now` gives monotonic seconds, `random` so many bytes that nobody can guess;
-    `listener` is the native door (None: it is closed), `wall` gives seconds since 1970.
+    `listener` is the native door (None: it is closed), `wall` gives seconds since 1970, `means` end it all.
 
     `begun` fires once people are served, and fails with `StoreError` if what was kept cannot be read: then
     nobody ever is.
@@ -73,6 +73,7 @@ class ChatServer(DatagramProtocol):
         random: Callable[[int], bytes] = os.urandom,
         listener: Listener | None = None,
         wall: Callable[[], float] = time.time,
+        means: Means | None = None,
     ) -> None:
         self.begun: Deferred[None] = Deferred()
         self._log = Logger()
@@ -93,6 +94,7 @@ class ChatServer(DatagramProtocol):
         self._wheel: Wheel[AnyPeer | Chore] = Wheel(SLOT_SECONDS)
         self._alarm = Alarm(clock, now, self._wake)
         self._errands = Errands(hub, store, self._faults, clock, self._store_answered)
+        self._care = Caretaker(hub, self._errands, self._talk, clock, means or Means())
         self._lodgings = Lodgings(self._book, self._doors, settings.idle_timeout, wall)
         self._busy = False
         self._flushing: IDelayedCall | None = None  # soon: what the store's answers have called for
@@ -134,6 +136,7 @@ class ChatServer(DatagramProtocol):
         """Send nothing more: the port is closed, whatever a store still answers."""
         self._closed = True
         self._alarm.stop()
+        self._care.rest()
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
@@ -143,7 +146,7 @@ class ChatServer(DatagramProtocol):
         now = self._now()
         self._outbox.hurry()
         self._flush()
-        for goodbye in goodbyes(self._hub.everybody(), self._book):
+        for goodbye in goodbyes(self._hub.everybody(), self._book, comes_back=self._care.comes_back):
             self._perform(goodbye, now)
         self._flush()
         held_back = any(map(self._book.is_native, self._book.members))
@@ -340,10 +343,8 @@ class ChatServer(DatagramProtocol):
                 self._errands.run(effect)
             case Drop():
                 self._drop(effect, now)
-            case Acted():
-                self._talk.acted(effect)
             case _:
-                assert_never(effect)
+                self._care.perform(effect)
 
     def _drop(self, drop: Drop, now: float) -> None:
         """Let a member go. A channel of text goes with it; a native session says goodbye by itself."""

@@ -29,13 +29,14 @@ from twisted.python.usage import UsageError
 from twisted.python.util import runAsEffectiveUser
 
 from chat import __version__
-from chat.errors import StoreError
+from chat.errors import RequestRejected, StoreError
 from chat.fields import TEXT_BYTES
 from chat.fingerprints import read_fingerprint, show_fingerprint
 from chat.hub.hub import MAX_MEMBERS, Hub
 from chat.identity import Identity, IdentityError, load_identity, state_directory
 from chat.limits import CAPS, RATES, Caps, Limits
 from chat.safety import clean_text
+from chat.server.caretaker import Means
 from chat.server.limit_option import read_rate
 from chat.server.logs import FORMATS, LEVELS, Observer, twistd_observer
 from chat.server.port import UdpPort
@@ -143,6 +144,7 @@ class Options(UsageOptions):
         self._check_interface()
         self._check_state()
         self._check_store()
+        self["motd-file"] = Path(self["motd"]).absolute() if self["motd"] else None
         self["motd"] = self._read_motd()
         if self["show-fingerprint"]:
             print(show_fingerprint(self.identity().fingerprint))
@@ -218,20 +220,30 @@ class Options(UsageOptions):
         file = given.removeprefix(SQLITE)
         self["store"] = Path(file).absolute() if file else None  # twistd may change to another directory
 
+    def reread_motd(self) -> str:
+        """Give the message of the day as it is in its file now. Raises `RequestRejected`."""
+        if self["motd-file"] is None:
+            raise RequestRejected("RELOAD_FAILED", "the server was started without --motd FILE")
+        try:
+            return self._read_motd()
+        except UsageError as error:
+            raise RequestRejected("RELOAD_FAILED", f"not read again: {clean_text(str(error))}") from None
+
     def _read_motd(self) -> str:
-        if not self["motd"]:
+        file = self["motd-file"]  # twistd may change to another directory
+        if file is None:
             return ""
         try:
-            content = Path(self["motd"]).read_bytes()
+            content = file.read_bytes()
             if len(content) > MOTD_FILE_BYTES:
-                raise UsageError(f"--motd: {self['motd']} is longer than {MOTD_FILE_BYTES} bytes")
+                raise UsageError(f"--motd: {file} is longer than {MOTD_FILE_BYTES} bytes")
             lines = [clean_text(line) for line in content.decode().splitlines()]
         except OSError as error:
-            raise UsageError(f"--motd: cannot read {self['motd']}: {error.strerror}") from None
+            raise UsageError(f"--motd: cannot read {file}: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise UsageError(f"--motd: {self['motd']} is not UTF-8 text") from None
+            raise UsageError(f"--motd: {file} is not UTF-8 text") from None
         if len(lines) > MOTD_LINES or any(len(line.encode()) > TEXT_BYTES for line in lines):
-            raise UsageError(f"--motd: {self['motd']}: at most {MOTD_LINES} lines of {TEXT_BYTES} bytes")
+            raise UsageError(f"--motd: {file}: at most {MOTD_LINES} lines of {TEXT_BYTES} bytes")
         return "\n".join(lines).strip()
 
     def log_observer(self) -> ILogObserver | None:
@@ -309,6 +321,7 @@ class ChatService(Service):
             options.settings(),
             IReactorTime(reactor),
             listener=DtlsListener(self._identity.key, self._identity.certificate, secret, allowed=limits),
+            means=Means(reactor.stop, options.reread_motd),
         )
         self._port = UdpPort(options["port"], self._server, options["interface"], reactor)
         try:
