@@ -297,6 +297,8 @@ class ManyBansTests(SynchronousTestCase):
         assert network is not None
         bans.add("net:192.0.2.0/24", ban())
         bans.add(f"net:{network}", ban())
+        bans.add("net:198.51.100.0/24", ban())
+        bans.remove("net:198.51.100.0/24")
         host = str(data.draw(st.ip_addresses(network=network)))
         other = str(data.draw(st.ip_addresses().filter(lambda each: each not in network)))
         self.assertNotEqual(bans.bars(host, 0.0), "")

@@ -146,7 +146,7 @@ class CodeTests(OperatorTests):
         """Who says it is the operator, in whatever spelling; then it is good for nothing."""
         effects = self.order(KIM, Verb.OPERATOR, text=self.code.upper().replace("-", " "))
         self.assertEqual(self.answer(effects, KIM), "you are an operator of this server")
-        self.assertEqual(self.told(effects, KIM)[1].is_operator, True)  # type: ignore[union-attr]
+        self.assertEqual(self.told(effects, KIM)[0].is_operator, True)  # type: ignore[union-attr]
         self.assertEqual(self.logged(effects).text, "")
         self.assertEqual(
             self.refused(self.order(OLGA, Verb.OPERATOR, text=self.code), OLGA)[0], "CODE_INVALID"

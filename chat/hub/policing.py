@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from chat.errors import RequestRejected
 from chat.fields import REASON_BYTES
 from chat.hub.effects import Effect, Reload, Send, ShutDown
@@ -10,10 +12,10 @@ from chat.hub.house import House
 from chat.hub.members import Member
 from chat.hub.operators import Operators
 from chat.hub.pages import beginning
-from chat.hub.replies import rejected, reply_to
+from chat.hub.replies import nobody_there, rejected, reply_to
 from chat.hub.roll import Roll
 from chat.hub.spans import show_span
-from chat.messages import Done
+from chat.messages import DIRECT, Done
 from chat.notices import Notice
 from chat.orders import BACK, CANCEL, Order
 from chat.safety import nick_key
@@ -33,10 +35,11 @@ class Policing:
 
     def operator(self, member: Member, order: Order) -> list[Effect]:
         """Become the first operator, by the code in the log."""
-        self._operators.claim(member, order.text, self._roll.now, self._roll.at)
+        person = cast(bytes, member.account)  # or it would have been refused (`MAY`)
+        self._operators.claim(person, member.nick.shown, order.text, self._roll.now, self._roll.at)
         return [
+            *self._changed(person, None, is_server=True),  # first: who has the answer asks what one may now
             *reply_to(member, Done(order.id, "you are an operator of this server")),
-            *self._changed(member.account, None, is_server=True),
         ]
 
     def op(self, member: Member, order: Order) -> list[Effect]:
@@ -110,7 +113,7 @@ class Policing:
         words = Notice(f"you are {what}, says {member.nick.shown}", order.room)
         return done + self._changed(account, words, is_server=not order.room)
 
-    def _changed(self, account: bytes | None, words: Notice | None, *, is_server: bool) -> list[Effect]:
+    def _changed(self, account: bytes, words: Notice | None, *, is_server: bool) -> list[Effect]:
         """Tell all who are here of a person what they may now, and why."""
         effects: list[Effect] = []
         for each in [each for each in self._roll.all() if each.account == account]:
@@ -121,11 +124,10 @@ class Policing:
     def _person(self, nick: str) -> tuple[str, bytes]:
         """Give nick and account of whom a nick belongs to, else of whoever has it now."""
         key = nick_key(nick)
-        holder, account = self._roll.holder(key), self._roll.owners.owner(key)
-        if account is None and holder is not None:
-            account = holder.account
-            if account is None:
-                raise RequestRejected("NO_KEY", f"{holder.nick.shown} has no key, and operators have")
+        holder, owner = self._roll.holder(key), self._roll.owners.owner(key)
+        if holder is None and owner is None:
+            raise nobody_there(DIRECT + nick)
+        account = owner or (None if holder is None else holder.account)
         if account is None:
-            raise RequestRejected("NO_SUCH_NICK", f"nobody here is called {nick}, and nobody owns that nick")
+            raise RequestRejected("NO_KEY", f"{nick} has no key, and operators have")
         return nick if holder is None else holder.nick.shown, account
