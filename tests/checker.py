@@ -85,6 +85,7 @@ class Checker:
         self._arrived: dict[str, int] = {}  # plain texts, by how often their datagrams came
         self.texts: dict[str, list[int]] = {}  # where each text went, rising: for the plain door
         self.readers: dict[str, str] = {}  # whose log it is that is written to, by "@" and a nick
+        self._showed: dict[tuple[str, int], set[str]] = {}  # the programs that have shown an entry
         self._read: dict[str, int] = {}  # the newest position that a person was shown, by log
 
     # --- the store
@@ -269,6 +270,12 @@ class Checker:
             self._read[entry.room] = max(self._read.get(entry.room, 0), entry.seq)
         there.highest, there.ends = entry.seq, {entry.seq}
         there.shown.append(entry.seq)
+        self._showed.setdefault((entry.room, entry.seq), set()).add(name)
+
+    def seen(self, name: str, room: str, seq: int, nick: str, programs: set[str]) -> None:
+        """A program was told that an entry was shown to `nick`, which one of `programs` may have."""
+        if not programs & self._showed.get((room, seq), set()):
+            raise Violation("seen", f"{name} is told that {nick} was shown {seq} of {room}")
 
     def _prepended(self, name: str, there: Range, entry: Entry) -> None:
         self._check_entry(name, entry)

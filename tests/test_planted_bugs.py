@@ -19,11 +19,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.direct import Direct
 from chat.hub.effects import Effect, Send
+from chat.hub.house import House
 from chat.hub.hub import Hub
 from chat.hub.members import Member
+from chat.hub.rooms import Room
 from chat.hub.tallies import Tallies, Tally
 from chat.limits import NOWHERE, Purses
-from chat.messages import LOBBY, Accepted, Entry, Join, Part, Rejected, Request, Say, Topic
+from chat.messages import LOBBY, Accepted, Entry, Join, Part, Rejected, Request, Say, Topic, is_direct
 from chat.server.lodgings import Lodgings
 from chat.server.outbox import Outbox as ServerOutbox
 from chat.store.memory import Contents, MemoryStore
@@ -32,6 +34,7 @@ from chat.wire import outbox
 from chat.wire.client_session import ClientSession
 from chat.wire.direct import Progress
 from chat.wire.frames import decode_requests
+from chat.wire.heads import Heads as ShownHeads
 from chat.wire.lines import render
 from chat.wire.roster import Roster
 from chat.wire.sequence import NotKept, RoomLog, Shown, Wanted
@@ -329,11 +332,33 @@ class PlantedBugs(SynchronousTestCase):
         """A client that tells too much makes the next one begin behind what nobody has read (D2)."""
 
         def make(show: Callable[[Any, str, int], None]) -> Any:
-            return lambda self, log, upto: show(self, log, upto + 1_000_000)
+            return lambda self, log, upto: show(self, log, upto + 1_000_000 * is_direct(log))
 
         self.wrap(Progress, "show", make)
         few = with_faults("quit", "sleep", pause=0.5, disk="keeps all", natives=3, plains=0, rooms=(LOBBY,))
         self.assertIn("D2", self.hunt(scenario=few))
+
+    def test_what_was_said_before_somebody_came(self) -> None:
+        """Who has shown what is new was not shown all that stands before it."""
+
+        def make(put: Callable[[Any, Member, Room], None]) -> Any:
+            def forget(self: Any, member: Member, room: Room) -> None:
+                put(self, member, room)
+                member.entered[room.name] = 0
+
+            return forget
+
+        self.wrap(House, "put", make)
+        self.assertIn("seen", self.hunt())
+
+    def test_a_room_is_told_as_shown_too_early(self) -> None:
+        """A client that tells of more than it has shown makes others believe it."""
+
+        def make(show: Callable[[Any, str, int], None]) -> Any:
+            return lambda self, room, upto: show(self, room, upto + 1_000_000)
+
+        self.wrap(ShownHeads, "show", make)
+        self.assertIn("seen", self.hunt())
 
     def test_a_client_begins_at_the_newest(self) -> None:
         """Who does not begin at what was shown never sees what was waiting."""

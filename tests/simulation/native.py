@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chat.messages import Kind, Names, Nick, Rooms, Topic, Turnover, is_direct
+from chat.hub.about import POSITIONS_FROM
+from chat.messages import Done, Kind, Names, Nick, Rooms, Topic, Turnover, is_direct
+from chat.orders import Order, Verb
 from chat.wire.client_session import ClientSession
 from chat.wire.client_state import State
 from chat.wire.events import (
+    Answered,
     Appeared,
     Ended,
     Entered,
@@ -31,6 +34,17 @@ if TYPE_CHECKING:
 
 HANDSHAKE_SECONDS = 10.0  # an attempt; then a fresh channel on a fresh socket (docs/design.md)
 SPINS, SPIN_SECONDS = 100, 0.000_1  # timers so close together mean that one is never served
+
+
+def named_in(text: str) -> list[str]:
+    """Give the nicks of those to whom something was shown, as an answer to `seen` names them."""
+    shown, _, _ = text.partition(";")
+    _, is_named, names = shown.partition(": ")
+    if not shown.startswith("shown to") or not is_named:
+        return []
+    return [
+        name.removesuffix(" (away)").removeprefix("~") for name in names.partition(" and ")[0].split(", ")
+    ]
 
 
 class Program:
@@ -162,6 +176,9 @@ class Program:
                 self.session.ask(Nick(1, f"{self.nick}{self._world.rng.choice('abc')}"), now)
             case "names":
                 self.session.ask(Names(1, room), now)
+                log = self.session.logs.get(room)
+                if log is not None and log.h >= POSITIONS_FROM:
+                    self.session.ask(Order(1, Verb.SEEN, room, number=log.h), now)
             case "rooms":
                 self.session.ask(Rooms(1), now)
             case "back":
@@ -262,6 +279,9 @@ class Program:
                 checker.in_room(name, event.joined)
             case Turnover():
                 checker.turned_over(name, event)
+            case Answered(Order(verb=Verb.SEEN, room=room, number=seq), Done(result=str() as text)):
+                for nick in named_in(text):
+                    checker.seen(name, room, seq, nick, self._world.called(nick))
             case _:
                 return False
         return True

@@ -108,6 +108,7 @@ class World:
         self.disk = self.parts.disk(self.scenario.disk, self.scenario.kept, self.wall, self.checker, self.rng)
         self.server = ServerMachine(self)
         self.programs: list[Program] = []
+        self._runs: dict[str, list[str]] = {}  # the programs that began with a nick
         self.plains: list[PlainClient] = []
 
     def wall(self) -> float:
@@ -176,7 +177,12 @@ class World:
         nick = f"native{number}"
         if key:
             self.checker.readers[f"@{nick}"] = log_of(key)
+        self._runs.setdefault(nick, []).append(f"c{number}.{run}")
         return Program(self, host, f"c{number}.{run}", nick, 10_000 + 1_000 * run, key)
+
+    def called(self, nick: str) -> set[str]:
+        """Give the programs that may ever have been called so: they begin so, and put letters behind it."""
+        return {name for first, names in self._runs.items() if nick.startswith(first) for name in names}
 
     def _again(self, at: float, act: Callable[[], object], pause: float | None = None) -> None:
         """Do something at random moments until the calm."""
