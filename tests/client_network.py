@@ -251,8 +251,15 @@ class ServerPort:
 class Host:
     """A server's machine: `kill` the server as -9 does, and start another one with the same key."""
 
-    def __init__(self, network: Network, addr: Addr = HOME, name: str = "server") -> None:
+    def __init__(
+        self,
+        network: Network,
+        addr: Addr = HOME,
+        name: str = "server",
+        hub: Callable[[int], Hub] = lambda most: Hub(max_members=most, limits=Limits(NO_LIMITS)),
+    ) -> None:
         self.name = name
+        self._hub = hub
         self.server: ChatServer
         self._network = network
         self._addr = addr
@@ -263,7 +270,7 @@ class Host:
         clock = self._network.clock
         port = ServerPort(self._network, self._addr)
         self.server = ChatServer(
-            Hub(max_members=max_members, limits=Limits(NO_LIMITS)),
+            self._hub(max_members),
             MemoryStore(lambda: START + clock.seconds()),
             Settings(),
             clock,

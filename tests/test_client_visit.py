@@ -173,7 +173,7 @@ class CommandTests(ScriptCase):
         self.client.joined()
         self.assertEqual(self.client.moves, ["join lobby", "join dev"])
         self.assertEqual(self.client.said, [("one", "lobby", Kind.SAY)])
-        self.assertEqual(self.printed[1:], ["you are in lobby", "you are not in nosuch"])
+        self.assertEqual(self.printed[1:], ["you are in lobby", "you are not in nosuch: you are in lobby"])
 
     def test_motd(self) -> None:
         """A message of the day is asked for to its end, piece by piece."""

@@ -241,9 +241,13 @@ def joined_lines(joined: Joined) -> list[str]:
     return [clean_line(line) for line in lines]
 
 
-def parted_lines(room: str, current: str) -> list[str]:
-    """Give the answer to somebody who has left `room` and speaks in `current` now ("": in none)."""
-    return [f"you have left {room}: you are in {current or 'no room'}"]
+def parted_lines(room: str, current: str, *, was_in: bool = True) -> list[str]:
+    """Give the answer to somebody who has left `room`, or was not in it, and speaks in `current` now.
+
+    "" is in no room.
+    """
+    left = f"you have left {room}" if was_in else f"you are not in {room}"
+    return [f"{left}: you are in {current or 'no room'}"]
 
 
 def lag_lines(health: Health) -> list[str]:

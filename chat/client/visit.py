@@ -304,7 +304,7 @@ class Visit:
 
     async def _part(self, part: Part) -> Answer:
         if self._places.move(part) is None:
-            return Answer([f"you are not in {part.room}"])
+            return Answer(parted_lines(part.room, self.room, was_in=False))
         await self._in_turn(part.room, self.client.part)
         return Answer(parted_lines(part.room, self.room))
 
