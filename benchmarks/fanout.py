@@ -39,6 +39,7 @@ from benchmarks import others
 from benchmarks.members import FramesMember, Member, SilentlyIn, Speaker, allow_files, bring_in, close
 from benchmarks.picture import bars
 from benchmarks.servers import BARE_DTLS, Server, bare_server, commit_seconds, our_server
+from chat.limits import CAPS, RATES, Limit
 
 TEXT_BYTES = 70
 QUIET_SECONDS = 1.0  # in which nothing came: then nothing is on its way any more
@@ -49,16 +50,42 @@ REPAIRS = 20  # pages that one member fetches at most
 OUR_MOST = 5_000  # members without an option
 
 
-def ours(members: int) -> AbstractContextManager[Server]:
-    """Run our server, for more than its default of members if need be."""
-    return our_server(*([f"--max-members={members}"] if members > OUR_MOST else []))
+class Load(NamedTuple):
+    """What members do: so many, so many texts (`rate` 0: at once), until it is silent."""
+
+    members: int
+    texts: int
+    rate: float
+    quiet: float = QUIET_SECONDS
+
+    @property
+    def is_too_fast(self) -> bool:
+        """Say whether our limit on lines has to be lifted."""
+        lines = RATES[Limit.LINES]
+        if not self.rate:
+            return self.texts > lines.burst * self.members
+        return self.rate > lines.each_second * self.members
+
+    @property
+    def title(self) -> str:
+        """Say it."""
+        how = f"{self.rate:g} texts a second" if self.rate else f"a burst of {self.texts:,}"
+        lifted = ", ours with --limit=lines=0" if self.is_too_fast else ""
+        return f"{self.members} members, {how}, {TEXT_BYTES} bytes each{lifted}"
+
+
+def ours(load: Load) -> AbstractContextManager[Server]:
+    """Run our server, for more than its default of members, and of lines a second, if need be."""
+    many = [f"--max-members={load.members}"] if load.members > OUR_MOST else []
+    plain = [f"--max-plain={load.members}"] if load.members > CAPS.plain else []
+    return our_server(*many, *plain, *(["--limit=lines=0"] if load.is_too_fast else []))
 
 
 class Row(NamedTuple):
     """A kind of server, and a kind of member."""
 
     name: str
-    start: Callable[[int], AbstractContextManager[Server]]
+    start: Callable[[Load], AbstractContextManager[Server]]
     member: Callable[[tuple[str, int], str], Speaker]
     echoes: bool = True  # a sender gets its own texts
     program: str = ""  # that has to be installed
@@ -93,21 +120,6 @@ COLUMNS = (
     "max ms",
     "MiB",
 )
-
-
-class Load(NamedTuple):
-    """What members do: so many, so many texts (`rate` 0: at once), until it is silent."""
-
-    members: int
-    texts: int
-    rate: float
-    quiet: float = QUIET_SECONDS
-
-    @property
-    def title(self) -> str:
-        """Say it."""
-        how = f"{self.rate:g} texts a second" if self.rate else f"a burst of {self.texts:,}"
-        return f"{self.members} members, {how}, {TEXT_BYTES} bytes each"
 
 
 class Result(NamedTuple):
@@ -225,7 +237,7 @@ def run(server: Server, row: Row, load: Load) -> Result:
 
 def measure(row: Row, load: Load, turn: int) -> Result:
     """Measure one row once, and print what came of it."""
-    with row.start(load.members) as server:
+    with row.start(load) as server:
         result = run(server, row, load)
     notes = [f"{result.cost:6.2f} us", f"{result.lost:.2%} lost"]
     if result.slipped > SLIPPED_SECONDS:

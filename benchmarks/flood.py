@@ -1,7 +1,7 @@
 """What a server has to live with: a flood of rubbish, and one who reads without an end.
 
-Run it with `python -m benchmarks.flood`; `--help` shows what can be varied. Two measurements, each of a server
-as `twistd udpchat` runs it, with its limits on:
+Run it with `python -m benchmarks.flood`; `--help` shows what can be varied. Two measurements, each of a
+server as `twistd udpchat` runs it, with its limits on:
 
 - datagrams of 0, 20 and 1,200 random bytes, 50,000 a second, from a process of its own, while the project's
   client says 100 lines from another one. The longest pause is how late a timer of the server's ever was that

@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     for sessions in asked.sessions:
         for door in asked.doors:
-            with our_server(f"--max-members={sessions}") as server:
+            with our_server(f"--max-members={sessions}", f"--max-plain={sessions}") as server:
                 figures = weigh(server, DOORS[door], sessions)
             print(f"{sessions:7,} {door:16}", *(f"{figure:17.1f}" for figure in figures), flush=True)
             named = dict(zip(COLUMNS, (round(figure, 3) for figure in figures), strict=True))

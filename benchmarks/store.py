@@ -120,7 +120,7 @@ def whole_server(store: str, senders: int, seconds: float) -> Figures:
     """Let members of a whole server talk."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        watched_server(f"--state={folder}", f"--store={store}", KEEP) as server,
+        watched_server(f"--state={folder}", f"--store={store}", KEEP, "--limit=lines=0") as server,
     ):
         members = [Sender(server.addr, number) for number in range(senders)]
         bring_in(members)

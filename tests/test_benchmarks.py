@@ -46,7 +46,7 @@ class BenchmarkTests(SynchronousTestCase):
         """Members of each other server that is installed hear each other."""
         for row in fanout.ROWS:
             if row.program and others.path_of(row.program):
-                with row.start(2) as server:
+                with row.start(fanout.Load(2, 2, 0.0)) as server:
                     one, other = members = [row.member(server.addr, f"m{number}") for number in range(2)]
                     bring_in(members)
                     one.say_all(["#0#", "#1#"])
@@ -58,7 +58,7 @@ class BenchmarkTests(SynchronousTestCase):
 
     def test_repair(self) -> None:
         """A member who speaks frames keeps to the window; what it missed in a burst it fetches."""
-        with fanout.ours(2) as server:
+        with fanout.ours(fanout.Load(2, 2, 0.0)) as server:
             members = [FramesMember(server.addr, f"m{number}") for number in range(2)]
             bring_in(members)
             texts = {*range(20)}

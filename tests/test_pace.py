@@ -216,3 +216,17 @@ class AddressTests(ServerTests):
         (refused,) = only(Rejected, greedy.take_all())
         self.assertEqual(refused.code, TOO_FAST)
         self.assertAlmostEqual(refused.retry_after, 0.1, delta=0.05)
+
+
+class FloodTests(ServerTests):
+    """Rubbish of strangers costs what it costs to look at it."""
+
+    def test_nothing_is_made_of_it(self) -> None:
+        """Nobody is known for it, nothing is answered, and who talks meanwhile is heard."""
+        self.enter(bob=OTHER)
+        for number in range(3_000):
+            rubbish = (b"", b"\xff" * 20, b" \n", b"\xc3\x28" * 600)[number % 4]
+            self.wire.send((f"10.0.{number % 200}.9", 2_000 + number), rubbish)
+        self.assertEqual(self.wire.port.written, [])
+        self.wire.send(OTHER, b"still here")
+        self.assertEqual(self.wire.take(OTHER), [b"bob: still here"])

@@ -52,6 +52,17 @@ class Doors:
         """Say whether the native door takes a stranger's datagram."""
         return self._listener is not None and self._listener.is_mine(datagram)
 
+    def is_word(self, datagram: bytes, addr: Addr) -> bool:
+        """Say whether something can come of a stranger's plain datagram, and count it if not.
+
+        Before anything is made for it: rubbish comes in floods.
+        """
+        try:
+            return bool(datagram.decode().strip())
+        except UnicodeDecodeError as error:
+            self._faults.note("a bad datagram", addr, f"not UTF-8 at byte {error.start}")
+            return False
+
     def admits_plain(self, addr: Addr) -> bool:
         """Say whether a stranger's plain datagram is taken, and log why not."""
         if self.is_open_to(addr):

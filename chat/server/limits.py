@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from twisted.logger import Logger
@@ -39,6 +40,7 @@ TRUSTED_NETWORKS = tuple(
 )
 
 
+@lru_cache(maxsize=REMEMBERED_ADDRESSES)  # every datagram of a stranger asks
 def is_trusted(host: str) -> bool:
     """Say whether `host` (a numeric address) is on this machine, this link or a private network."""
     address = ip_address(host)

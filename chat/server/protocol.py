@@ -185,8 +185,9 @@ class ChatServer(DatagramProtocol):
     def _meet(self, datagram: bytes, addr: Addr, now: float) -> PlainPeer | None:
         """Give the peer of a stranger that the plain door lets in. The native door takes what is its own."""
         is_native = self._doors.is_native(datagram)
-        why = self._hub.bars(addr[0], now)
-        if why:
+        if not is_native and not self._doors.is_word(datagram, addr):
+            return None
+        if why := self._hub.bars(addr[0], now):
             self._turn_away(addr, b"" if is_native else datagram, why, now)
             return None
         if not is_native and not self._doors.admits_plain(addr):
