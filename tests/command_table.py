@@ -277,6 +277,16 @@ TABLE = (
         "/wall hear ye",
         _server("wall", "{nick} (operator): hear ye", "said to 2", seen=("{nick} (operator): hear ye",)),
     ),
+    Row("/reload", _server("reload", "this server was started without a file that could be read again")),
+    Row(
+        "/shutdown 30 update",
+        _server(
+            "shutdown",
+            "{nick} (operator): the server goes down in 30 s: update",
+            "the server goes down in 30 s: update",
+            seen=("{nick} (operator): the server goes down in 30 s: update",),
+        ),
+    ),
     Row("/quit", _all(seen=_LEFT, outsider=Told(), owner=Told((), _LEFT_DEN))),
     Row("/nosuch", _all("unknown command /nosuch: /help lists what there is")),
 )
