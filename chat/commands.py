@@ -31,6 +31,13 @@ class Command(NamedTuple):
     who: Who = Who.ANYBODY
     is_clients: bool = False
 
+    def asked(self, argument: str, room: str, *, is_client: bool) -> Request | Local:
+        """Give what is asked for at a door. Raises `RequestRejected`."""
+        if self.is_clients and not is_client:
+            text = f"/{self.name} is of udpchat: this door does not know it"
+            raise RequestRejected("UNKNOWN_COMMAND", text)
+        return self.make(argument, room)
+
 
 class Asker(NamedTuple):
     """Who asks for help: with a key or without, a server's operator or not, in `udpchat` or elsewhere.
@@ -190,16 +197,16 @@ _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *co
 _FOR = {Who.KEY: " (with a key)", Who.ROOM_OPERATOR: " (room operators)", Who.OPERATOR: " (operators)"}
 
 
-def parse_command(line: str, room: str = LOBBY) -> Request | Local:
+def parse_command(line: str, room: str = LOBBY, *, is_client: bool = False) -> Request | Local:
     """Give what the command line (a slash first) asks for; `room` is where it was typed ("": in none).
 
-    Raises `RequestRejected` naming the fault or the missing piece.
+    `is_client`: typed in `udpchat`. Raises `RequestRejected` naming the fault or the missing piece.
     """
     name, _, argument = line[1:].partition(" ")
     command = _BY_NAME.get(name.lower())
     if command is None:
         raise RequestRejected("UNKNOWN_COMMAND", f"unknown command /{name[:32]}: /help lists what there is")
-    return command.make(argument.strip(), room)
+    return command.asked(argument.strip(), room, is_client=is_client)
 
 
 def is_for(line: str, name: str) -> bool:

@@ -284,6 +284,14 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("/help", refusal.text)
         self.assertLess(len(refusal.text), 100)
 
+    def test_what_other_doors_do_not_know(self) -> None:
+        """A command of udpchat's own is refused elsewhere, whatever stands behind it."""
+        row = COMMANDS[0]._replace(name="net", is_clients=True)
+        self.assertEqual(row.asked("x", LOBBY, is_client=True), Help("x"))
+        refusal = self.assertRaises(RequestRejected, row.asked, "", LOBBY, is_client=False)
+        self.assertEqual(refusal.code, "UNKNOWN_COMMAND")
+        self.assertIn("/net is of udpchat", refusal.text)
+
     def test_missing_argument(self) -> None:
         """An error names the missing piece."""
         for line, example in (

@@ -117,7 +117,7 @@ def is_text(line: str) -> bool:
 def parse_line(line: str, room: str) -> Request | Local:
     """Give what a line asks for; `room` is where it was typed ("": in none). Raises `RequestRejected`."""
     if line.startswith("/") and not line.startswith("//"):
-        return parse_command(line, room)
+        return parse_command(line, room, is_client=True)
     return Say(1, 1, check_current(room), Kind.SAY, line.removeprefix("/"))
 
 
