@@ -142,8 +142,8 @@ def drops(port: int) -> int:
 class Greedy:
     """One who fetches the lobby from its beginning, all the time, and reads nothing."""
 
-    def __init__(self, addr: Addr) -> None:
-        self._member = FramesMember(addr, "greedy")
+    def __init__(self, addr: Addr, nick: str) -> None:
+        self._member = FramesMember(addr, nick)
         bring_in([self._member])
         self._is_on = True
         self._thread = threading.Thread(target=self._fetch)
@@ -170,8 +170,9 @@ def measure_reading(seconds: float) -> None:
         members = [FramesMember(server.addr, f"m{number}") for number in range(TALKERS)]
         bring_in(members)
         latencies: dict[bool, list[int]] = {False: [], True: []}
-        for is_greedy in (False, True) * 3:
-            greedy = Greedy(server.addr) if is_greedy else None
+        for turn in range(6):
+            is_greedy = turn % 2 == 1
+            greedy = Greedy(server.addr, f"greedy{turn}") if is_greedy else None
             ears = Ears(members, texts)
             used = server.cpu_seconds()
             pace(members, ears, Load(TALKERS, texts, TEXTS_A_SECOND))
