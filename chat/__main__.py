@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from chat.client.address import Place
+    from chat.client.wishes import Wishes
 
     Visit = Callable[[AsyncioSelectorReactor], Deferred[int]]
 
@@ -39,6 +40,7 @@ With --plain: 0 all lines came back, 1 not sent (nobody answered, nick refused, 
 3 sent but not confirmed (the server answers, but does not echo)
 """
 _EXIT_INTERRUPTED = 128 + signal.SIGINT
+_LOBBY = "lobby"  # `chat.messages` has it too, and takes longer to load than a screen to appear
 _SHOW_OWN = ""  # the value of --fingerprint without one
 
 
@@ -59,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print all that happens, one JSON object a line")
     parser.add_argument(
         "--follow", action="store_true", help="stay when the input has ended, and print what is said"
+    )
+    parser.add_argument(
+        "--line-mode", action="store_true", help="no full screen: what is said stands line below line"
     )
     parser.add_argument(
         "--fingerprint",
@@ -83,6 +88,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     _open_standard_files()
     parser = _parser()
     options = parser.parse_args(arguments)
+    if _wants_person(options):
+        _need_terminal_library()
     if options.plain:
         others = (options.room, options.link, options.fingerprint)
         if options.json or options.follow or others != (None, None, None):
@@ -91,19 +98,29 @@ def _main(arguments: Sequence[str] | None) -> int:
     elif options.fingerprint == _SHOW_OWN:
         return _show_own_fingerprint()
     else:
+        _check(parser, options)
+        if _wants_person(options) and _has_screen(options):
+            return _explained(lambda: _secure_screen(options))
         visit = _secure_visit(parser, options)
-    return _run(visit)
+    return _explained(lambda: _run(visit))
 
 
 def _run(visit: Visit) -> int:
-    from chat.client.loop import EXIT_FAILED, EXIT_USAGE, complain_of_warnings, install, run
-    from chat.errors import ChatError
+    from chat.client.loop import complain_of_warnings, install, run
 
     complain_of_warnings(_complain)
     reactor = install()
+    return run(reactor, lambda: visit(reactor))
+
+
+def _explained(run: Callable[[], int]) -> int:
+    """Give the exit code of what is run; what keeps it from its work is told in one line."""
+    from chat.errors import ChatError
+
     try:
-        return run(reactor, lambda: visit(reactor))
+        return run()
     except ChatError as error:
+        from chat.client.loop import EXIT_FAILED, EXIT_USAGE
         from chat.client.trust import ServerKeyChanged
 
         _complain(str(error))
@@ -143,21 +160,29 @@ def _plain_terminal(reactor: AsyncioSelectorReactor, place: Place | None, nick: 
     return Deferred.fromFuture(asyncio.ensure_future(Terminal(reactor, place, nick).visit()))
 
 
-def _secure_visit(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Visit:
-    from chat.identity import parse_fingerprint
-    from chat.messages import LOBBY
-    from chat.safety import check_nick, check_room
-
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Put what the arguments mean in their places."""
     options.place = _place(parser, options)
-    options.nick = _checked(parser, "--nick", lambda text: check_nick(text).shown, options.nick) or ""
-    options.room = _checked(parser, "--room", check_room, options.room) or LOBBY
+    options.nick = _checked(parser, "--nick", _check_nick, options.nick) or ""
+    options.room = _checked(parser, "--room", _check_room, options.room) or _LOBBY
     options.link = _checked(parser, "--link", _check_code, options.link) or ""
-    options.fingerprint = _checked(parser, "--fingerprint", parse_fingerprint, options.fingerprint)
-    if _has_person() and sys.stdout.isatty() and not options.json and not options.follow:
+    options.fingerprint = _checked(parser, "--fingerprint", _check_fingerprint, options.fingerprint)
+
+
+def _secure_screen(options: argparse.Namespace) -> int:
+    from chat.client.screen.start import run_screen
+
+    return run_screen(_wishes(options), _complain)
+
+
+def _secure_visit(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Visit:
+    if _wants_person(options):
         return lambda reactor: _secure_terminal(reactor, options)
+    from chat.client.own import login_nick
+
     if options.place is None:
         parser.error("without a terminal HOST is needed: udpchat HOST --nick NAME")
-    options.nick = options.nick or _login()
+    options.nick = options.nick or login_nick()
     if not options.nick:
         parser.error("your login name cannot be a nick here: choose one with --nick")
     return lambda reactor: _secure_script(reactor, options)
@@ -179,10 +204,15 @@ def _secure_terminal(reactor: AsyncioSelectorReactor, options: argparse.Namespac
 
     from twisted.internet.defer import Deferred
 
-    from chat.client.terminal import Terminal, Wishes
+    from chat.client.terminal import Terminal
 
-    wishes = Wishes(options.place, options.nick, _login(), options.room, options.fingerprint, options.link)
-    return Deferred.fromFuture(asyncio.ensure_future(Terminal(reactor, wishes).visit()))
+    return Deferred.fromFuture(asyncio.ensure_future(Terminal(reactor, _wishes(options)).visit()))
+
+
+def _wishes(options: argparse.Namespace) -> Wishes:
+    from chat.client.wishes import Wishes
+
+    return Wishes(options.place, options.nick, options.room, options.fingerprint, options.link)
 
 
 def _show_own_fingerprint() -> int:
@@ -212,6 +242,27 @@ def _has_person() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
+def _wants_person(options: argparse.Namespace) -> bool:
+    """Say whether a person shall type and read, and no script."""
+    is_terminal = _has_person() and sys.stdout is not None and sys.stdout.isatty()
+    return is_terminal and not options.json and not options.follow and options.fingerprint != _SHOW_OWN
+
+
+def _need_terminal_library() -> None:
+    """End the program with a line that says what is to be installed, if it is not."""
+    from importlib.util import find_spec
+
+    if find_spec("prompt_toolkit") is None:
+        sys.exit("udpchat: to chat in a terminal, install udpchat[terminal]; scripts need nothing more")
+
+
+def _has_screen(options: argparse.Namespace) -> bool:
+    """Say whether the terminal can be, and is wanted as, a full screen."""
+    from chat.client.wishes import is_screen
+
+    return not options.line_mode and is_screen(os.environ, *os.get_terminal_size(sys.stdout.fileno()))
+
+
 def _complain(problem: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # nobody reads it any more
@@ -222,6 +273,24 @@ def _place(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plac
     from chat.client.address import parse_place
 
     return _checked(parser, "HOST[:PORT]", parse_place, options.place)
+
+
+def _check_nick(text: str) -> str:
+    from chat.safety import check_nick
+
+    return check_nick(text).shown
+
+
+def _check_room(text: str) -> str:
+    from chat.safety import check_room
+
+    return check_room(text)
+
+
+def _check_fingerprint(text: str) -> bytes:
+    from chat.identity import parse_fingerprint
+
+    return parse_fingerprint(text)
 
 
 def _check_code(code: str) -> str:
@@ -242,19 +311,6 @@ def _checked(
         return check(value)
     except ChatError as error:
         parser.error(f"argument {name}: {error}")
-
-
-def _login() -> str:
-    """Give the login name as a nick, "" if it cannot be one."""
-    import getpass
-
-    from chat.errors import RequestRejected
-    from chat.safety import check_nick
-
-    try:
-        return check_nick(getpass.getuser()).shown
-    except (RequestRejected, OSError, KeyError):
-        return ""
 
 
 if __name__ == "__main__":

@@ -190,6 +190,15 @@ COMMANDS = (
         Who.OPERATOR,
     ),
     Command("wall", (), "<text>", "say something to everybody who is here", typed.wall, Who.OPERATOR),
+    *(
+        Command(name, (), arguments, f"{what} (full screen)", typed.at_screen(name), is_clients=True)
+        for name, arguments, what in (
+            ("set", "[name] [value]", "your settings: all, one, or make one something else"),
+            ("net", "", "what the line about the network says, in words"),
+            ("clear", "", "empty this window"),
+            ("close", "", "close this window; a room's: leave it"),
+        )
+    ),
     Command("quit", ("exit", "bye"), "", "leave (the word exit does the same)", lambda *_: Bye("exit")),
 )
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}

@@ -136,6 +136,10 @@ class KnownServers:
         known = self._parse(self._read()).get(place.lower())
         return known[0] if known else None
 
+    def places(self) -> list[str]:
+        """Give the servers that were met (`host:port`), the newest last; raises as `get` does."""
+        return list(self._parse(self._read()))
+
     def add(self, place: str, fingerprint: bytes) -> None:
         """Remember that the server at `place` has this key, on disk when this returns.
 

@@ -39,4 +39,11 @@ class Lag(NamedTuple):
     """How long is the way to the server, and what is lost on it?"""
 
 
-Local = Help | SayBack | Switch | Ignore | Unignore | Lag
+class AtScreen(NamedTuple):
+    """What the full screen of `udpchat` does by itself: the command's name and its argument."""
+
+    name: str
+    argument: str
+
+
+Local = AtScreen | Help | SayBack | Switch | Ignore | Unignore | Lag

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from chat.errors import RequestRejected
 from chat.fields import CODE_BYTES, MAX_NUMBER, REASON_BYTES, ROOM_KEY_BYTES, TARGET_BYTES, TOPIC_BYTES
-from chat.local import Ignore, Local, SayBack, Switch, Unignore
+from chat.local import AtScreen, Ignore, Local, SayBack, Switch, Unignore
 from chat.messages import (
     DIRECT,
     LOBBY,
@@ -278,6 +278,11 @@ def join(argument: str, _: str) -> Request:
     """Go into a room, which may have a key."""
     name, _, key = given(argument, "/join: which room? Like this: /join dev").partition(" ")
     return Join(0, named(name), room_key(key.strip()))
+
+
+def at_screen(name: str) -> Callable[[str, str], Local]:
+    """Give how the command of that name is made which the full screen does by itself."""
+    return lambda argument, _: AtScreen(name, argument)
 
 
 def switch(argument: str, _: str) -> Local:

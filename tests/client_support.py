@@ -44,6 +44,7 @@ class FakeClient:
         self.said: list[tuple[str, str, Kind]] = []
         self.asked: list[Request] = []
         self.moves: list[str] = []
+        self.rosters: dict[str, bool] = {}
         self.histories: list[tuple[str, int]] = []
         self.ages: list[int] = []
         self.entering: list[Deferred[Welcome]] = []
@@ -66,8 +67,9 @@ class FakeClient:
         self.entering.append(Deferred())
         return self.entering[-1]
 
-    def join(self, room: str, *, key: str = "") -> Deferred[Joined]:
+    def join(self, room: str, *, with_roster: bool = False, key: str = "") -> Deferred[Joined]:
         """Wait to be let into a room, unless it is in."""
+        self.rosters[room] = with_roster
         if room in self._inside:
             return succeed(self._inside[room])
         self.moves.append(f"join {room} {key}".strip())

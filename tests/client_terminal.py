@@ -19,11 +19,16 @@ CTRL_C, CTRL_D, ENTER = b"\x03", b"\x04", b"\r"
 
 
 class _Screen(pyte.Screen):
-    """A screen that answers where its cursor is, as a terminal does."""
+    """A screen that answers where its cursor is, as a terminal does, and counts how often it rings."""
 
-    def __init__(self, answer: Callable[[bytes], object]) -> None:
-        super().__init__(COLUMNS, ROWS)
+    def __init__(self, answer: Callable[[bytes], object], columns: int, rows: int) -> None:
+        self.rings = 0
+        super().__init__(columns, rows)
         self._answer = answer
+
+    def bell(self, *_: object) -> None:
+        """Ring."""
+        self.rings += 1
 
     def write_process_input(self, data: str) -> None:
         """Answer."""
@@ -33,21 +38,46 @@ class _Screen(pyte.Screen):
 class Person(ClientProcess):
     """Somebody at a terminal: sees a screen, types."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: int = COLUMNS, rows: int = ROWS) -> None:
         super().__init__()
-        self._screen = _Screen(self.type)
+        self._screen = _Screen(self.type, columns, rows)
+        self._terminal = -1  # its outer side
         self._stream = pyte.ByteStream(self._screen)
 
     def spawn(self, *arguments: str, environ: dict[str, str] | None = None, **keywords: object) -> None:
-        """Start the client in a terminal of 80 columns."""
+        """Start the client in a terminal of the screen's size."""
         outer, inner = pty.openpty()
-        termios.tcsetwinsize(inner, (ROWS, COLUMNS))
+        self._terminal = outer
+        termios.tcsetwinsize(inner, (self._screen.lines, self._screen.columns))
         terminal = outer, inner, os.ttyname(inner)
         super().spawn(*arguments, environ=environ, usePTY=terminal, **keywords)
 
     def type(self, keys: bytes) -> None:
         """Press keys."""
         self.transport.write(keys)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Make the terminal's window another size."""
+        self._screen.resize(rows, columns)
+        termios.tcsetwinsize(self._terminal, (rows, columns))
+
+    @property
+    def rings(self) -> int:
+        """How often the bell rang."""
+        return self._screen.rings
+
+    @property
+    def title(self) -> str:
+        """Give the terminal's title."""
+        return str(self._screen.title)
+
+    def rows(self) -> list[str]:
+        """Give all rows of the screen."""
+        return [row.rstrip() for row in self._screen.display]
+
+    def colours(self, row: int) -> set[str]:
+        """Name the colours in a row."""
+        return {str(cell.fg) for cell in self._screen.buffer[row % self._screen.lines].values()}
 
     def lines(self) -> list[str]:
         """Give the lines on the screen that are not blank."""
@@ -74,9 +104,11 @@ class Person(ClientProcess):
 class TerminalCase(ProcessCase):
     """A person in front of the client."""
 
-    def sit_down(self, *arguments: str, environ: dict[str, str] | None = None) -> Person:
+    def sit_down(
+        self, *arguments: str, environ: dict[str, str] | None = None, size: tuple[int, int] = (COLUMNS, ROWS)
+    ) -> Person:
         """Start the client in a terminal."""
-        person = Person()
+        person = Person(*size)
         person.spawn(*arguments, environ=environ)
         self.addCleanup(person.kill)
         return person
@@ -93,9 +125,9 @@ class SecureTerminalCase(TerminalCase, SecureCase):
         self.bar = f"{self.room} | connected"
 
     def at_home(self, *arguments: str, home: Path | None = None, **environ: str) -> Person:
-        """Sit somebody down with keys of one's own, who knows the server."""
+        """Sit somebody down with keys of one's own, who knows the server, and reads line by line."""
         environ["XDG_DATA_HOME"] = str(home or self.met())
-        return self.sit_down(*arguments, environ=environ)
+        return self.sit_down("--line-mode", *arguments, environ=environ)
 
     async def come_in(self, nick: str, home: Path | None = None, *, is_new: bool = True) -> Person:
         """Sit somebody down and wait until the room is there; who `is_new` hears whose the nick is."""

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.commands import Asker, help_lines
 from chat.errors import RequestRejected
-from chat.local import Help, Ignore, Lag, SayBack, Switch, Unignore
+from chat.local import AtScreen, Help, Ignore, Lag, SayBack, Switch, Unignore
 from chat.messages import LOBBY, Change, Entry, Join, Kind, Presence, Say
 from chat.wire.affairs import Affairs
 from chat.wire.ignored import LIST_BYTES, MOST_IGNORED, Ignored
@@ -113,6 +113,9 @@ class AffairsTests(SynchronousTestCase):
         self.assertIn("bob is left out no longer", self.ignoring("bob"))
         self.assertEqual(self.affairs.do(Unignore("bob"), "ann"), ["bob was not left out"])
         self.assertIn("/ping", self.affairs.do(Lag(), "ann")[0])
+        self.assertEqual(
+            self.affairs.do(AtScreen("net", ""), "ann"), ["/net works on the full screen of udpchat only"]
+        )
         self.assertRaises(TypeError, self.affairs.do, SayBack("hi"), "ann")
 
     def ignoring(self, nick: str) -> list[str]:

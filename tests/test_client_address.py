@@ -16,9 +16,8 @@ from chat.client.address import (
     has_port,
     parse_place,
     parse_port,
-    resolve,
-    resolve_all,
 )
+from chat.client.resolve import resolve, resolve_all
 
 
 @implementer(IHostResolution)

@@ -249,6 +249,7 @@ class OwnedNicksTests(SynchronousTestCase):
         self.assertEqual(told, [True, False, True])
         self.assertFalse(OwnedNicks(self.path).add("here:1", "ann"))
         self.assertTrue(OwnedNicks(self.path).add("here:1", "an"))
+        self.assertEqual([first.last(place) for place in ("here:1", "here:2", "here:")], ["an", "", ""])
 
     def test_what_cannot_be_written(self) -> None:
         """Nobody is told at each start because a file cannot be written, or is full."""

@@ -234,6 +234,23 @@ class VisitTests(SynchronousTestCase):
         self.visit.begin(self.client.real, "lobby")
         self.client.let_in()
 
+    def test_rooms(self) -> None:
+        """Who has several rooms before the eyes speaks in whichever they like, and knows who is there."""
+        visit = Visit(Clock(), with_roster=True)
+        client = FakeClient(visit.happened)
+        visit.begin(client.real, "lobby")
+        client.let_in(head=9, floor=3)
+        self.assertEqual((client.rosters, self.client.rosters), ({"lobby": True}, {"lobby": False}))
+        visit.ask("/join dev", 1)
+        self.assertEqual([visit.is_in(room) for room in ("lobby", "dev", "ops")], [True, True, False])
+        visit.go("lobby")
+        self.assertEqual(visit.room, "lobby")
+        self.assertRaises(RequestRejected, visit.go, "ops")
+        self.assertTrue(visit.has_older("lobby"))
+        visit.happened(Appeared("lobby", Earlier(entry("hi", seq=4))))
+        self.assertFalse(visit.has_older("lobby"))
+        self.assertFalse(visit.has_older("ops"))
+
     def test_in_and_out_at_once(self) -> None:
         """A /part waits for the /join before it, and the next /join for that: each has its answer."""
         outcomes = [self.visit.ask(line, n) for n, line in enumerate(("/join dev", "/part", "/join dev"), 1)]

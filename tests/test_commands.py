@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chat.commands import COMMANDS, Asker, help_lines, parse_command, usage
 from chat.errors import RequestRejected
 from chat.fields import TOPIC_BYTES
-from chat.local import Help, Ignore, Lag, Local, SayBack, Switch, Unignore
+from chat.local import AtScreen, Help, Ignore, Lag, Local, SayBack, Switch, Unignore
 from chat.messages import (
     LOBBY,
     Bye,
@@ -57,6 +57,10 @@ class CommandTests(SynchronousTestCase):
             "/switch #Dev": Switch("dev"),
             "/s dev": Switch("dev"),
             "/lag": Lag(),
+            "/set  theme light ": AtScreen("set", "theme light"),
+            "/net": AtScreen("net", ""),
+            "/clear": AtScreen("clear", ""),
+            "/close": AtScreen("close", ""),
             "/ping": Order(0, "ping"),
             "/search  Two  words ": Order(0, "search", "dev", text="Two  words"),
             "/search": Order(0, "search", "dev"),

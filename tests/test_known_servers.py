@@ -38,6 +38,7 @@ class KnownServersTests(FolderTestCase):
         known = KnownServers(self.file)
         known.add("example.org:6789", ANN)
         known.add("[::1]:6789", BEN)
+        self.assertEqual(known.places(), ["example.org:6789", "[::1]:6789"])
         for each in (known, KnownServers(self.file)):
             self.assertEqual(each.get("example.org:6789"), ANN)
             self.assertEqual(each.get("[::1]:6789"), BEN)

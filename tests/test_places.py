@@ -24,6 +24,7 @@ class PlacesTests(SynchronousTestCase):
         """Whoever comes in anew is nowhere yet, and has an entrance."""
         self.places.begin("ops")
         self.assertEqual((self.places.entrance, self.places.current), ("ops", ""))
+        self.assertNotIn("ops", self.places)
 
     def test_resuming(self) -> None:
         """Who was in some rooms is in them, and speaks in the one that is named, if it is one of them."""
@@ -40,6 +41,7 @@ class PlacesTests(SynchronousTestCase):
         """A request tells where its room stood; one that had no place tells that."""
         self.assertEqual(self.places.move(Join(2, LOBBY)), 0)
         self.assertEqual(self.places.current, LOBBY)
+        self.assertIn("dev", self.places)
         self.assertEqual(self.places.move(Part(3, LOBBY)), 1)
         self.assertEqual(self.places.current, "dev")
         self.assertIsNone(self.places.move(Part(4, LOBBY)))

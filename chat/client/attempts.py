@@ -14,8 +14,9 @@ from typing import NamedTuple
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chat.client.address import AddressError, Place, Server, resolve_all
+from chat.client.address import AddressError, Place, Server
 from chat.client.path import Path, Reactor
+from chat.client.resolve import resolve_all
 from chat.identity import Identity
 from chat.wire.dtls_channel import ATTEMPT_SECONDS, make_context
 from chat.wire.dtls_client import DtlsClient

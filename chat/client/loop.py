@@ -36,11 +36,12 @@ class _MonotonicReactor(AsyncioSelectorReactor):
         return time.monotonic()
 
 
-def install() -> AsyncioSelectorReactor:
-    """Make and install the process's reactor."""
-    # select(2): epoll can watch neither a regular file nor the null device, and both may be standard input.
-    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
-    asyncio.set_event_loop(loop)
+def install(loop: asyncio.AbstractEventLoop | None = None) -> AsyncioSelectorReactor:
+    """Make and install the process's reactor, on a loop of its own or on this one."""
+    if loop is None:
+        # select(2): epoll watches neither a regular file nor the null device, and both may be standard input
+        loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+        asyncio.set_event_loop(loop)
     reactor = _MonotonicReactor(loop)
     installReactor(reactor)
     return reactor

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 
+from chat.errors import RequestRejected
 from chat.identity import Identity, KnownServers, data_directory, load_identity
+from chat.safety import check_nick, clean_text
 
 IDENTITY_FILE = "identity.pem"
 SERVERS_FILE = "known_servers"
@@ -29,11 +32,29 @@ def own_nicks() -> OwnedNicks:
     return OwnedNicks(data_directory() / NICKS_FILE)
 
 
+def login_nick() -> str:
+    """Give the login name as a nick, "" if it cannot be one."""
+    try:
+        return check_nick(getpass.getuser()).shown
+    except (RequestRejected, OSError, KeyError):
+        return ""
+
+
 class OwnedNicks:
     """The nicks that have become the user's, in a file: a line each, a server and a nick."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def last(self, place: str) -> str:
+        """Give the nick that became the user's last at `place`; "": none is known."""
+        try:
+            with self._path.open("rb") as file:
+                lines = file.read(NICKS_BYTES).decode(errors="replace").splitlines()
+        except OSError:
+            return ""
+        nicks = [line.partition(" ")[2] for line in lines if line.startswith(f"{place} ")]
+        return clean_text(nicks[-1]) if nicks else ""
 
     def add(self, place: str, nick: str) -> bool:
         """Write down that `nick` is the user's at `place`; say whether that is news.

@@ -15,9 +15,10 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from chat.client.address import Place, Server, resolve
+from chat.client.address import Place, Server
 from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.plain import PlainClient, State, says_goodbye
+from chat.client.resolve import resolve
 from chat.client.standard import InputLines, StandardInput, read_line
 from chat.commands import parse_command
 from chat.errors import RequestRejected

@@ -12,9 +12,10 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
-from chat.client.address import Place, resolve
+from chat.client.address import Place
 from chat.client.plain import PlainClient, says_goodbye
-from chat.client.questions import NICK, Leave, Questions
+from chat.client.questions import NICK, Leave, at_prompt
+from chat.client.resolve import resolve
 from chat.errors import RequestRejected
 from chat.wire.lines import NICK_TAKEN
 
@@ -30,7 +31,7 @@ class Terminal:
         self._reactor = reactor
         self._place = place
         self._nick = nick
-        self._questions = Questions()
+        self._questions = at_prompt()
         self._chat: PromptSession[str] = PromptSession()  # its history holds texts only
         self._settled: asyncio.Future[None] | None = None  # until the last nick has led to something
 

@@ -21,6 +21,7 @@ from chat.messages import (
     Fetch,
     Joined,
     Motd,
+    NameLine,
     NamesPage,
     Nick,
     Presence,
@@ -55,7 +56,7 @@ from chat.wire.lines import (
 from chat.wire.pulse import Health
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
-_M = TypeVar("_M", Entry, Presence)
+_M = TypeVar("_M", Entry, Presence, NameLine)
 
 NICK_CODES = "NICK_"  # how the codes of refusals begin that another nick would mend
 MAX_UTF8 = 4  # bytes of a character: a message that is cut ends so close before its limit
@@ -118,7 +119,12 @@ def shown_line(room: str, shown: Shown, current: str) -> str:
 
 def entry_line(entry: Entry, current: str) -> str:
     """Give the line of one entry."""
-    return _placed(render(_signed(entry)).decode(), entry.room, current)
+    return _placed(render(signed(entry)).decode(), entry.room, current)
+
+
+def signed(said: _M) -> _M:
+    """Give the same with a nick that shows whether a key stands behind it."""
+    return said if said.verified else msgspec.structs.replace(said, nick=f"~{said.nick}")
 
 
 def alone_lines(nick: str, text: str, *, waiting: bool) -> list[str]:
@@ -134,17 +140,17 @@ def delivered_line(nick: str, text: str) -> str:
 
 def presence_line(presence: Presence, current: str) -> str:
     """Give the line that tells who came, went, has another nick, is away or back."""
-    signed = _signed(presence)
+    named = signed(presence)
     match presence.change:
         case Change.AWAY:
-            line = f"{signed.nick} is away"
+            line = f"{named.nick} is away"
         case Change.BACK:
-            line = f"{signed.nick} is back"
+            line = f"{named.nick} is back"
         case Change.RENAMED:
             renamed = msgspec.structs.replace(presence, nick=presence.new_nick)
-            line = render(msgspec.structs.replace(signed, new_nick=_signed(renamed).nick)).decode()
+            line = render(msgspec.structs.replace(named, new_nick=signed(renamed).nick)).decode()
         case _:
-            line = render(signed).decode()
+            line = render(named).decode()
     return _placed(line, presence.room, current)
 
 
@@ -269,11 +275,6 @@ def before_lines(room: str, entries: list[Entry]) -> list[str]:
     """Give what somebody is shown who comes into a room: what was said last, if anything was."""
     lines = [entry_line(entry, room) for entry in entries]
     return [f"said in {room} before:", *lines] if lines else []
-
-
-def _signed(said: _M) -> _M:
-    """Give the same with a nick that shows whether a key stands behind it."""
-    return said if said.verified else msgspec.structs.replace(said, nick=f"~{said.nick}")
 
 
 def _placed(line: str, room: str, current: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import NamedTuple
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -18,38 +17,26 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.python.failure import Failure
 
 from chat.client import show
-from chat.client.address import Place
 from chat.client.happenings import Abandoned, Happening, Link, LinkChanged
 from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.own import own_nicks
 from chat.client.plain import check_line, says_goodbye
 from chat.client.protocol import ChatClient
-from chat.client.questions import Leave, Questions
-from chat.client.visit import Answer, Destination, Outcome, Visit
+from chat.client.questions import Leave, at_prompt
+from chat.client.visit import SETTLE_SECONDS, Answer, Destination, Outcome, Visit
+from chat.client.wishes import Wishes
 from chat.errors import RequestRejected
 from chat.messages import DIRECT, Delivered, Welcome, is_direct
 from chat.typed import HISTORY
 from chat.wire.events import Offered, Refused
 from chat.wire.lines import notice
 
-SETTLE_SECONDS = 0.5  # at leaving, for a text that was just typed: whoever leaves is gone within a second
 REFRESH_SECONDS = 1.0  # of the toolbar, which counts seconds
 SHOWN_CHARS = 40  # of the oldest text that is not accepted yet: the toolbar is one line
 
 _LINE = "> "
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse"})
 _DIM = "ansibrightblack"
-
-
-class Wishes(NamedTuple):
-    """What a person has said on the command line; None and "" are asked for. `login` is a nick, or ""."""
-
-    place: Place | None
-    nick: str
-    login: str
-    room: str
-    pinned: bytes | None
-    link: str = ""
 
 
 class _Interrupted(Exception):
@@ -77,7 +64,7 @@ class Terminal:
     def __init__(self, reactor: AsyncioSelectorReactor, wishes: Wishes) -> None:
         self._reactor = reactor
         self._wishes = wishes
-        self._questions = Questions()
+        self._questions = at_prompt()
         self._chat: PromptSession[str] = PromptSession(  # its history holds what was typed into the chat only
             _LINE,
             erase_when_done=True,
@@ -141,13 +128,7 @@ class Terminal:
 
     async def _destination(self) -> Destination:
         wishes = self._wishes
-        nick = wishes.nick
-        if wishes.place is None:
-            place = await self._questions.place()
-            nick = nick or await self._questions.nick(wishes.login)
-        else:
-            place = wishes.place
-            nick = nick or wishes.login or await self._questions.nick()
+        place, nick = await self._questions.where_and_who(wishes)
         return Destination(place, nick, wishes.room, wishes.pinned, wishes.link)
 
     async def _at(self, where: Destination) -> None:

@@ -33,6 +33,7 @@ from chat.messages import (
     Entry,
     Fetch,
     Join,
+    Joined,
     Kind,
     Motd,
     Names,
@@ -61,6 +62,7 @@ QUIET_SECONDS = 1.0
 # Between acceptance and delivery of what is said to one person, from which on it is news that it has arrived:
 # their client slept, or lost it. Else it is there as soon as we see that it was accepted.
 LATE_SECONDS = 2.0
+SETTLE_SECONDS = 0.5  # at leaving, for a text that was just typed: whoever leaves is gone within a second
 
 
 class Destination(NamedTuple):
@@ -125,14 +127,16 @@ class Visit:
     """Somebody's rooms and questions. `pending` are the lines without an outcome, by the caller's numbers.
 
     `happened` wants to be told everything that the client tells, before anybody else acts on it. Who comes
-    into a room for the first time is shown the last `history` entries of it.
+    into a room for the first time is shown the last `history` entries of it. `with_roster`: it is known who
+    is in each.
     """
 
-    def __init__(self, clock: IReactorTime, *, history: int = 0) -> None:
+    def __init__(self, clock: IReactorTime, *, history: int = 0, with_roster: bool = False) -> None:
         self.client: ChatClient
         self.pending: dict[int, Typed] = {}
         self._clock = clock
         self._history = history
+        self._with_roster = with_roster
         self._places = Places()
         self._affairs = Affairs(self._places, Asker(has_key=True, is_client=True))
         self._moves: dict[str, Deferred[None]] = {}  # the last Join or Part of a room, while it has no answer
@@ -189,7 +193,7 @@ class Visit:
             case Appeared(room, Earlier(entry)):
                 self._oldest[room] = entry.seq - entry.back
                 if room in self._recalls:
-                    self._recalls[room].add(entry, is_last=not self._has_older(room))
+                    self._recalls[room].add(entry, is_last=not self.has_older(room))
             case Appeared(_, Entry() as entry):
                 self._affairs.takes(entry)
             case Happened(presence):
@@ -198,6 +202,18 @@ class Visit:
                 self._places.move(Part(1, room))
             case _:
                 pass
+
+    def is_in(self, room: str) -> bool:
+        """Say whether we are in a room, or shall be."""
+        return room in self._places
+
+    def go(self, room: str) -> None:
+        """Speak in a room that we are in from now on. Raises `RequestRejected` if we are not."""
+        self._places.switch(room)
+
+    def has_older(self, room: str) -> bool:
+        """Say whether something that was not shown may be kept of a room, as far as we know."""
+        return room in self._oldest and self._oldest[room] > self._floors[room]
 
     def target(self, line: str) -> str:
         """Give what `line` is for, were it typed now: the current room, or "@" and a nick."""
@@ -227,7 +243,7 @@ class Visit:
     def hides(self, happening: Happening) -> bool:
         """Say whether it is not to be shown: somebody has said it who is ignored."""
         match happening:
-            case Appeared(_, Entry() as entry):
+            case Appeared(_, Entry() as entry) | Appeared(_, Earlier(entry)):
                 return self.ignored.hides(entry)
             case _:
                 return False
@@ -251,10 +267,6 @@ class Visit:
     def _parse(self, line: str) -> Request | Local:
         asked = parse_line(line, self.room)
         return self._affairs.say_back(asked) if isinstance(asked, SayBack) else asked
-
-    def _has_older(self, room: str) -> bool:
-        """Say whether something that was not shown may be kept of a room, as far as we know."""
-        return self._oldest[room] > self._floors[room]
 
     def _settled(self, outcome: Outcome | Failure, number: int) -> Outcome | Failure:
         if isinstance(outcome, Failure) and outcome.check(Abandoned):
@@ -286,7 +298,7 @@ class Visit:
             case Motd():
                 return await self._motd(asked)
             case Names() | Topic():
-                await self._in_turn(asked.room, self.client.join)
+                await self._in_turn(asked.room, self._enter)
                 return Answer(answer_lines(asked, await self.client.ask(asked)))
             case _:
                 return Answer(answer_lines(asked, await self.client.ask(asked)))
@@ -296,7 +308,7 @@ class Visit:
         if place is not None:
             return Answer([f"you are in {join.room}"])
         try:
-            joined = await self._in_turn(join.room, partial(self.client.join, key=join.key))
+            joined = await self._in_turn(join.room, partial(self._enter, key=join.key))
         except RequestRejected:
             self._places.undo(join, place)
             raise
@@ -307,6 +319,9 @@ class Visit:
             return Answer(parted_lines(part.room, self.room, was_in=False))
         await self._in_turn(part.room, self.client.part)
         return Answer(parted_lines(part.room, self.room))
+
+    def _enter(self, room: str, key: str = "") -> Deferred[Joined]:
+        return self.client.join(room, with_roster=self._with_roster, key=key)
 
     async def _in_turn(self, room: str, move: Callable[[str], Deferred[T]]) -> T:
         """Join or leave a room when what was asked before is done: else a client abandons that."""
@@ -343,7 +358,7 @@ class Visit:
         return before_lines(room, [entry for entry in entries if not self.ignored.hides(entry)])
 
     async def _recall(self, fetch: Fetch) -> Answer:
-        await self._in_turn(fetch.room, self.client.join)
+        await self._in_turn(fetch.room, self._enter)
         entries = await self._older(fetch)
         shown = [entry for entry in entries if not self.ignored.hides(entry)]
         return Answer(earlier_lines(fetch, shown) if shown or not entries else [])
@@ -352,7 +367,7 @@ class Visit:
         """Give entries of a room that we are in, above those that were shown."""
         if fetch.room in self._recalls:
             raise RequestRejected("BUSY", "one question after the other: the answer is under way", 1.0)
-        if not self._has_older(fetch.room):
+        if not self.has_older(fetch.room):
             return []
         recall = self._recalls[fetch.room] = _Recall(fetch.limit, self._clock, self.client)
         try:

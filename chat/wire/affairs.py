@@ -10,7 +10,7 @@ from typing import assert_never
 
 from chat.commands import Asker, help_lines
 from chat.errors import RequestRejected
-from chat.local import Help, Ignore, Lag, Local, SayBack, Switch, Unignore
+from chat.local import AtScreen, Help, Ignore, Lag, Local, SayBack, Switch, Unignore
 from chat.messages import DIRECT, Entry, Kind, Say, is_direct
 from chat.safety import nick_key
 from chat.wire.ignored import Ignored
@@ -60,6 +60,8 @@ class Affairs:
                 return [f"{other} was not left out"]
             case Lag():
                 return ["nothing measures the way to you here: /ping, and see how long the pong takes"]
+            case AtScreen(name):
+                return [f"/{name} works on the full screen of udpchat only"]
             case SayBack():
                 raise TypeError("what is said to somebody is a text")
             case _:

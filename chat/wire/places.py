@@ -28,6 +28,9 @@ class Places:
         """Name the room in which the peer speaks; "": it is in none."""
         return self._rooms[-1] if self._rooms else ""
 
+    def __contains__(self, room: object) -> bool:
+        return room in self._rooms
+
     def begin(self, room: str) -> None:
         """Forget them all: the peer comes in, by `room`."""
         self._rooms.clear()

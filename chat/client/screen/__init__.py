@@ -1,0 +1,1 @@
+"""The full-screen client. Everything but `app` and `keys` is a model that knows no terminal."""

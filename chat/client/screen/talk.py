@@ -1,0 +1,434 @@
+"""A person's visit at the screen: lines go to the chat, what happens there goes to the model.
+
+What is said here in which words is `show`'s; this module never touches a socket or a terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import NamedTuple
+
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.python.failure import Failure
+
+from chat.client import show
+from chat.client.happenings import Abandoned, Happening, Link, LinkChanged
+from chat.client.loop import EXIT_FAILED, EXIT_OK
+from chat.client.own import own_nicks, own_servers
+from chat.client.plain import check_line, says_goodbye
+from chat.client.protocol import ChatClient
+from chat.client.questions import Leave, Questions
+from chat.client.screen import orders
+from chat.client.screen.app import App, Doings
+from chat.client.screen.complete import Known, in_order
+from chat.client.screen.layout import Member
+from chat.client.screen.leftovers import Leftovers
+from chat.client.screen.model import Model
+from chat.client.screen.network import Network
+from chat.client.screen.scrollback import Look
+from chat.client.screen.settings import SettingsError
+from chat.client.screen.tell import Teller
+from chat.client.screen.unsent import UnsentTexts
+from chat.client.screen.windows import PERSON, Window
+from chat.client.visit import SETTLE_SECONDS, Answer, Destination, Outcome, Visit, is_text
+from chat.client.wishes import Wishes
+from chat.commands import COMMANDS, parse_command
+from chat.errors import RequestRejected
+from chat.local import AtScreen
+from chat.messages import DIRECT, Delivered, Fetch, Welcome, is_direct
+from chat.orders import Order, Verb
+from chat.safety import clean_text
+from chat.wire.events import Appeared, InRoom, Offered, OutOfRoom, Refused, RosterChanged
+from chat.wire.sequence import Earlier
+
+PAGE = 100  # entries that are asked for when one scrolls above what is there: some screens
+PATIENCE_SECONDS = 3.0  # until more may be asked for, though less has come
+_OLDEST = show.remark("nothing older is kept")
+
+
+class Wanted(NamedTuple):
+    """A page of older entries that was asked for: until when, and how many have not come."""
+
+    until: float
+    rest: int
+
+
+class Talk:
+    """One person's visit."""
+
+    def __init__(
+        self, reactor: AsyncioSelectorReactor, wishes: Wishes, app: App, memory: Path | None
+    ) -> None:
+        self._reactor = reactor
+        self._wishes = wishes
+        self._app = app
+        self._model: Model = app.model
+        self._memory = memory  # the folder of what is remembered, or None
+        self._teller = Teller(app.model)
+        self._questions = Questions(app.ask, lambda text: self._tell(show.remark(text)))
+        self._visit = Visit(reactor, with_roster=True)
+        self._client: ChatClient
+        self._link, self._since, self._reason = Link.CONNECTING, reactor.seconds(), ""
+        self._room = wishes.room  # that lines went to last
+        self._lines = 0
+        self._wanted: dict[str, Wanted] = {}
+        self._leftovers: Leftovers | None = None
+        self._is_here, self._is_asking = True, False
+        self._problem: Failure | None = None
+        self._over = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rosters: dict[str, list[Member]] = {}  # of rooms that are seen, until they change
+        self.end = ""  # what is told behind the screen
+
+    async def visit(self, screen: asyncio.Task[None]) -> int:
+        """Chat until the person leaves the screen; gives the exit code. Raises what `connect` fails with."""
+        try:
+            where = await self._destination_or_leave(screen)
+            is_left = await self._at(where, screen)
+        except Leave:
+            is_left = True
+        finally:
+            self._app.leave()
+            await asyncio.wait({screen})  # the terminal is as it was
+        screen.result()
+        if is_left:
+            return EXIT_OK
+        if self._problem is not None:
+            self._problem.raiseException()
+        return EXIT_FAILED
+
+    # --- called by the client
+
+    def happened(self, happening: Happening) -> None:
+        """Show it."""
+        self._visit.happened(happening)
+        match happening:
+            case LinkChanged():
+                self._link_changed(happening)
+            case Refused(rejected) if rejected.code.startswith(show.NICK_CODES):
+                self._ask_for_nick(show.refusal_text(rejected.code, rejected.text))
+            case Delivered():
+                told = self._visit.delivered(happening)
+                if told is not None and told[1].waiting:
+                    room = told[1].room
+                    self._tell(show.delivered_line(room.removeprefix(DIRECT), told[1].text), room)
+            case Offered():
+                _, line = self._visit.taken_back(happening)
+                self._model.lost(happening.seq, line, happening.room)
+            case OutOfRoom(room, ""):
+                self._model.windows.close(room)
+            case RosterChanged(room):
+                self._rosters.pop(room, None)
+            case InRoom(joined):
+                self._rosters.pop(joined.room, None)
+                self._teller.happened(happening)
+                self._look_back(joined.room)
+            case _:
+                self._show(happening)
+        self._model.nick = clean_text(self._client.nick)
+        self._app.touch()
+
+    def _show(self, happening: Happening) -> None:
+        if not self._visit.hides(happening):
+            self._teller.happened(happening)
+        if isinstance(happening, Appeared) and isinstance(happening.shown, Earlier):
+            self._came(happening.room)
+
+    # --- the way through a visit
+
+    async def _destination_or_leave(self, screen: asyncio.Task[None]) -> Destination:
+        """Give where to go; raises `Leave` if the person leaves before that is said."""
+        asked = asyncio.ensure_future(self._destination())
+        await asyncio.wait(
+            [asked, asyncio.ensure_future(asyncio.wait({screen}))], return_when=asyncio.FIRST_COMPLETED
+        )
+        if not asked.done():
+            asked.cancel()
+            raise Leave
+        return asked.result()
+
+    async def _destination(self) -> Destination:
+        wishes = self._wishes
+        met = own_servers().places() if wishes.place is None else []
+        if len(met) > 1:
+            self._tell(show.remark(f"servers that you know: {', '.join(met)}"))
+        nicks = own_nicks()
+        place, nick = await self._questions.where_and_who(wishes, met, lambda place: nicks.last(str(place)))
+        return Destination(place, nick, wishes.room, wishes.pinned, wishes.link)
+
+    async def _at(self, where: Destination, screen: asyncio.Task[None]) -> bool:
+        """Chat; gives whether it was the person who has ended it."""
+        self._model.place = str(where.place)
+        self._client = client = ChatClient(
+            self._reactor,
+            where.place,
+            where.nick,
+            pinned=where.pinned,
+            link=where.link,
+            happened=self.happened,
+        )
+        client.closed.addCallbacks(self._closed, self._failed)
+        self._visit.begin(client, where.room).addCallbacks(
+            self._answered, self._rejected, errbackArgs=("", 0)
+        )
+        client.connect().addCallbacks(self._welcome, self._failed)
+        self._begin(where)
+        over = asyncio.ensure_future(self._over.wait())
+        try:
+            await asyncio.wait({screen, over}, return_when=asyncio.FIRST_COMPLETED)
+            return screen.done()
+        finally:
+            self._is_here = False
+            over.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await self._leave()
+
+    def _begin(self, where: Destination) -> None:
+        """Let lines in."""
+        if self._memory is not None:
+            store = UnsentTexts(self._memory, str(where.place))
+            self._leftovers = Leftovers(self._model, store, self._say, self._app.ask)
+        for nick in self._model.settings.ignored:
+            self._visit.ignored.add(nick)
+        self._model.nick = where.nick
+        self._model.network, self._model.members = self._network, self._members
+        self._app.ready(Doings(self.typed, self.older, self.again, self.drop, self._known))
+
+    async def _leave(self) -> None:
+        if self._visit.pending and self._client.state is Link.CONNECTED:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), SETTLE_SECONDS)
+        if self._leftovers is not None:
+            self._leftovers.keep()
+        self._visit.stop()
+        await self._client.leave().asFuture(asyncio.get_running_loop())
+
+    # --- lines
+
+    def typed(self, line: str) -> None:
+        """Do what a line says that was typed into the window that is seen."""
+        if says_goodbye(line):
+            self._app.leave()
+            return
+        try:
+            text = check_line(line)
+            if text:
+                self._do(text, self._model.windows.current)
+        except RequestRejected as refusal:
+            self._tell(show.remark(refusal.text))
+        self._app.touch()
+
+    def older(self) -> None:
+        """Ask for what was said before what is seen."""
+        window = self._model.windows.current
+        room = self._client.direct if window.is_person else window.name
+        wanted = self._wanted.get(room)
+        if (wanted is not None and self._reactor.seconds() < wanted.until) or window.scrollback.is_full:
+            return
+        if self._visit.has_older(room):
+            self._fetch(room, PAGE)
+        elif room and window.is_entered and not window.has_oldest:
+            window.has_oldest = True
+            self._model.on_top(_OLDEST, window.name)
+            self._app.touch()
+
+    def again(self) -> None:
+        """Say again what was not accepted."""
+        own = self._model.take_refused()
+        if own is not None:
+            self._say(own.typed, own.window)
+        self._app.touch()
+
+    def drop(self) -> None:
+        """Forget what was not accepted."""
+        self._model.take_refused()
+        self._app.touch()
+
+    def _do(self, line: str, window: Window) -> None:
+        """Do what the screen does by itself; the rest goes to the chat."""
+        is_command = line.startswith("/") and not line.startswith("//")
+        asked = parse_command(line, window.name) if is_command else None
+        match asked:
+            case AtScreen("close", _) if not window.is_person:
+                self._say("/part", window.name)
+            case AtScreen():
+                orders.obey(asked, self._model)
+            case Fetch() if not window.is_person:
+                self._fetch(asked.room, asked.limit, asked.age)
+                self._app.scroll(-1)
+            case Order(verb=Verb.SEARCH) if window.is_person:
+                orders.search(asked.text, self._model)
+            case _:
+                self._say(line, window.name)
+
+    def _say(self, line: str, name: str) -> None:
+        """Say, or ask, in the window of that name."""
+        is_command = line.startswith("/") and not line.startswith("//")
+        if name.startswith(PERSON) and not is_command:
+            line = f"/msg {name.removeprefix(PERSON)} {line.removeprefix('/')}"
+        elif self._visit.is_in(name):
+            self._visit.go(name)
+        elif not is_command:
+            raise RequestRejected("NOT_IN_ROOM", f"you are not in {name}: /join {name}")
+        self._lines += 1
+        number = self._lines
+        self._settled.clear()
+        asking = self._visit.ask(line, number)
+        if number in self._visit.pending and is_text(line):
+            room = self._visit.pending[number].room
+            self._model.said(number, room, self._words(line, room))
+        asking.addCallbacks(self._answered, self._rejected, (number,), errbackArgs=(line, number))
+        self._follow()
+
+    def _words(self, line: str, room: str) -> str:
+        """Give what of a line is said, for those who see it pending."""
+        if room.startswith(PERSON):
+            return line.split(None, 2)[2]
+        return line
+
+    def _answered(self, outcome: Outcome, number: int = 0) -> None:
+        if isinstance(outcome, Answer):
+            for line in outcome.lines:
+                self._tell(line, look=Look.ANSWER)
+        else:
+            self._model.accepted(number, outcome.seq)
+            if is_direct(outcome.room):
+                nick = outcome.room.removeprefix(DIRECT)
+                said, *waits = show.alone_lines(nick, outcome.text, waiting=outcome.waiting)
+                self._tell(said, outcome.room, Look.SAID)
+                for line in waits:
+                    self._tell(line, outcome.room)
+        self._review()
+
+    def _rejected(self, failure: Failure, line: str, number: int = 0) -> None:
+        if failure.trap(RequestRejected, Abandoned) is RequestRejected:
+            reason = clean_text(failure.getErrorMessage())
+            if not self._model.refused(number, reason):
+                self._tell(show.remark(f"not accepted: {f'{line} ({reason})' if line else reason}"))
+        self._review()
+
+    def _review(self) -> None:
+        try:
+            self._model.settings.ignore(self._visit.ignored.nicks)
+        except SettingsError as error:
+            self._tell(show.remark(str(error)))
+        if not self._visit.pending:
+            self._settled.set()
+        self._follow()
+        self._app.touch()
+
+    def _follow(self) -> None:
+        """See the room that lines go to now, if that is another one because of what was typed."""
+        if self._visit.room != self._room:
+            self._room = self._visit.room
+            if self._room:
+                self._app.show(self._room)
+
+    # --- older entries
+
+    def _look_back(self, room: str) -> None:
+        """Fill a screen, the first time that we are in a room."""
+        window = self._model.windows.get(room)
+        if (
+            window is not None
+            and not is_direct(room)
+            and room not in self._wanted
+            and self._visit.has_older(room)
+        ):
+            self._fetch(room, PAGE)
+
+    def _fetch(self, room: str, count: int, age: int = 0) -> None:
+        self._wanted[room] = Wanted(self._reactor.seconds() + PATIENCE_SECONDS, count)
+        self._client.history(room, count, age)
+
+    def _came(self, room: str) -> None:
+        wanted = self._wanted.get(room)
+        if wanted is not None:
+            rest = wanted.rest - 1
+            self._wanted[room] = Wanted(wanted.until if rest > 0 else 0.0, rest)
+
+    # --- how things stand
+
+    def _tell(self, line: str, window: str = "", look: Look = Look.REMARK) -> None:
+        self._model.tell(clean_text(line), look, window)
+        self._app.touch()
+
+    def _closed(self, reason: str) -> None:
+        if self._is_here and self._problem is None:
+            self.end = show.remark(f"the end: {reason}")
+        self._over.set()
+
+    def _failed(self, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, RequestRejected) and error.code.startswith(show.NICK_CODES):
+            self._ask_for_nick(show.refusal_text(error.code, error.text))
+        elif not failure.check(Abandoned):
+            self._problem = self._problem or failure
+            self._over.set()
+
+    def _ask_for_nick(self, text: str) -> None:
+        if not self._is_asking:  # a refusal comes as an event, and as the answer to the entry
+            self._is_asking = True
+            self._tell(show.remark(text))
+            self._start(self._enter_anew())
+
+    async def _enter_anew(self) -> None:
+        try:
+            nick = await self._questions.nick()
+        except Leave:
+            self._app.leave()
+            return
+        self._is_asking = False
+        self._client.enter(nick).addCallbacks(self._welcome, self._failed)
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _link_changed(self, changed: LinkChanged) -> None:
+        text = show.link_text(changed, self._link, str(self._client.place), self._client.nick)
+        if text:
+            self._tell(show.remark(text))
+        if changed.state is not self._link:
+            self._link, self._since = changed.state, self._reactor.seconds()
+        self._reason = clean_text(changed.reason)
+
+    def _welcome(self, welcome: Welcome) -> None:
+        lines = show.welcome_lines(welcome)
+        if welcome.is_owned and own_nicks().add(str(self._client.place), welcome.nick):
+            lines += show.owned_lines(welcome.nick)
+        for line in lines:
+            self._tell(line, look=Look.ANSWER)
+        if self._leftovers is not None:
+            self._start(self._leftovers.watch())
+
+    def _network(self) -> Network:
+        health = self._client.health()
+        seconds = self._reactor.seconds() - self._since
+        return Network(self._link.value, seconds, self._reason, *health)
+
+    def _members(self, room: str) -> list[Member] | None:
+        if room in self._rosters:
+            return self._rosters[room]
+        roster = self._client.roster(room) if room and not room.startswith(PERSON) else None
+        if roster is None or not roster.is_known:
+            return None
+        lines = [line for _, line in sorted(roster.lines.items())]
+        members = [
+            Member(clean_text(line.nick if line.verified else f"~{line.nick}"), line.away) for line in lines
+        ]
+        self._rosters[room] = members
+        return members
+
+    def _known(self) -> Known:
+        window = self._model.windows.current
+        commands = sorted(command.name for command in COMMANDS)
+        here = [member.nick.removeprefix("~") for member in self._members(window.name) or ()]
+        nicks = in_order(window.speakers.latest_first(), here, self._model.nick)
+        return Known(commands, nicks, [each.name for each in self._model.windows if not each.is_person])
