@@ -121,7 +121,7 @@ class CommandTests(SynchronousTestCase):
             "/bye": Bye("exit"),
         }
         for line, request in expected.items():
-            self.assertEqual(parse_command(line, "dev"), request, line)
+            self.assertEqual(parse_command(line, "dev", is_client=True), request, line)
         tried = {line[1:].lower().split()[0] for line in expected}
         self.assertEqual(tried, {name for row in COMMANDS for name in (row.name, *row.aliases)})
 

@@ -252,7 +252,7 @@ class Talk:
     def _do(self, line: str, window: Window) -> None:
         """Do what the screen does by itself; the rest goes to the chat."""
         is_command = line.startswith("/") and not line.startswith("//")
-        asked = parse_command(line, window.name) if is_command else None
+        asked = parse_command(line, window.name, is_client=True) if is_command else None
         match asked:
             case AtScreen("close", _) if not window.is_person:
                 self._say("/part", window.name)
