@@ -10,7 +10,10 @@ from base64 import b32encode
 from bisect import bisect_left, bisect_right, insort
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from chat.messages import Entry, Joined, Kind, Turnover, is_direct
+from chat.notices import REDACTED
 from chat.stored import Fact, Heads
 from chat.wire.sequence import Earlier, Lost, NotKept, Shown
 
@@ -74,6 +77,7 @@ class Checker:
         self.entries: dict[tuple[str, int], Entry] = {}  # all that were ever written, by room and position
         self.held: dict[str, list[int]] = {}  # the positions that the store holds now, by room, rising
         self.base = 0  # of the store: floor and head of a room in which nobody spoke
+        self._redacted: set[tuple[str, int]] = set()
         self._floors: dict[str, int] = {}
         self._newest = 0  # position ever given out
         self._numbers: dict[bytes, int] = {}  # the newest number of each client that the store holds
@@ -109,6 +113,10 @@ class Checker:
         held.append(seq)
         self._note_text(entry)
         self._trimmed(entry.room, fact.floor)
+
+    def redacted(self, room: str, seq: int) -> None:
+        """The store has taken a text away: it is shown so now, or as it was by whom it had reached."""
+        self._redacted.add((room, seq))
 
     def arrived(self, text: str) -> None:
         """A plain datagram with `text` has reached the server."""
@@ -285,7 +293,10 @@ class Checker:
         insort(there.shown, entry.seq)
 
     def _check_entry(self, name: str, entry: Entry) -> None:
-        if self.entries.get((entry.room, entry.seq)) != entry:
+        known = self.entries.get((entry.room, entry.seq))
+        if known is not None and (entry.room, entry.seq) in self._redacted and entry.text == REDACTED:
+            known = replace(known, text=REDACTED)
+        if known != entry:
             raise Violation("N3", f"{name} shows {entry}, and the store never held that there")
 
     def _marked_lost(self, name: str, room: str, there: Range, marker: Lost) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chat.hub.effects import Acted, Effect, Send
 from chat.hub.hub import Hub
+from chat.limits import NO_LIMITS, Limits
 from chat.memos import Memos
 from chat.messages import LOBBY, PROTOCOL_VERSION, Done, Hello, Join, Part, Rejected, Reply
 from chat.orders import Order, Verb
@@ -20,7 +21,7 @@ class OperatorTests(HubTests):
     def setUp(self) -> None:
         """Let all of them into the lobby."""
         super().setUp()
-        self.begin(Hub(operators=[OLGAS]))
+        self.begin(Hub(operators=[OLGAS], limits=Limits(NO_LIMITS)))
 
     def begin(self, hub: Hub, memos: Memos | None = None) -> None:
         """Begin anew with another hub."""

@@ -25,6 +25,7 @@ from chat.messages import (
     Change,
     Hello,
     Join,
+    Joined,
     Link,
     Nick,
     Ping,
@@ -77,6 +78,18 @@ class KickTests(OperatorTests):
         self.now += OUT_SECONDS
         self.assertEqual(len(self.ask(BOB, Ping(10, 9))), 1)
 
+    def test_another_session(self) -> None:
+        """It joins what the one before was in, once for nothing; and after a minute nobody remembers."""
+        for seconds, is_refused in ((0.0, True), (OUT_SECONDS, False)):
+            self.order(OLGA, Verb.KICK, LOBBY, "kim", "go")
+            self.now += seconds
+            self.hub.apply(KIM, self.hello("kim", KIM), self.now, KIMS)
+            effects = self.ask(KIM, Join(8, LOBBY))
+            if is_refused:
+                self.assertEqual(self.refused(effects, KIM), ("KICKED", "kicked by olga: go"))
+                effects = self.ask(KIM, Join(9, LOBBY))
+            self.assertIsInstance(effects[-1].message, Joined)  # type: ignore[union-attr]
+
     def test_not_told_again_once_back(self) -> None:
         """Who is in again was told enough."""
         self.order(OLGA, Verb.KICK, LOBBY, "bob")
@@ -89,7 +102,7 @@ class KickTests(OperatorTests):
             room = f"r{number}"
             for client in (BOB, OLGA):
                 self.ask(client, Join(8, room))
-            self.order(OLGA, Verb.KICK, room, "bob")
+            self.assertIn("out of", self.answer(self.order(OLGA, Verb.KICK, room, "bob")))
             self.ask(OLGA, self.part(room))
         self.assertEqual(len(self.told(self.ask(BOB, Ping(9, 9)), BOB)), MEMBER_ROOMS + 1)
 

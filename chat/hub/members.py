@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from chat.errors import RequestRejected
 from chat.fields import IN_FLIGHT, MEMBER_ROOMS
 from chat.hub.effects import Commit
 from chat.hub.owners import log_name
@@ -65,6 +66,7 @@ class Member:
         "_parked",
         "_says",
         "_slowed_at",
+        "_untold",
         "_waiting",
         "account",
         "asking",
@@ -106,6 +108,7 @@ class Member:
         self.since = 0
         self.spoke = 0.0
         self.rooms: list[str] = []  # at most MEMBER_ROOMS, in the order they were joined
+        self._untold: set[str] = set()  # of the rooms in `_out`: only an earlier session was told
         self._out: dict[str, tuple[Out, float]] = {}  # by room, where it was put out; at most MEMBER_ROOMS
         self.entered: dict[str, int] = {}  # by room: its head then
         self.shown: dict[str, int] = {}  # by room: up to where a native client has shown it
@@ -145,11 +148,23 @@ class Member:
 
     def put_out(self, out: Out, now: float) -> Out:
         """Note that the member is put out of a room, and give what it is told."""
+        self._untold.discard(out.room)
         self._out.pop(out.room, None)
         self._out[out.room] = out, now + OUT_SECONDS
         if len(self._out) > MEMBER_ROOMS:
             del self._out[next(iter(self._out))]
         return out
+
+    def check_join(self, room: str, now: float) -> None:
+        """Raise `RequestRejected`, once, if a new session wants into a room that the last was put out of.
+
+        It is a client that joins what it was in, and may not have heard that it was put out.
+        """
+        if room in self._untold:
+            self._untold.discard(room)
+            out, until = self._out.get(room, (None, 0.0))
+            if out is not None and now < until:
+                raise RequestRejected(out.code, out.text)
 
     def told_again(self, now: float) -> list[Out]:
         """Give what it is told once more: out of which rooms it was put, in which it is not again."""
@@ -282,6 +297,7 @@ class Member:
     def begin_session(self) -> None:
         """Forget who waits for answers: another session speaks for this member now. Takes a goodbye back."""
         self.asking = 0
+        self._untold = set(self._out)
         self.reading.clear()
         self.searching = 0
         self._says = {n: replace(say, id=0) for n, say in self._says.items()}

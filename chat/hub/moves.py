@@ -30,6 +30,7 @@ class Moves:
         """Let a member into a room, or tell it again that it is in."""
         if join.room in member.rooms:
             return reply_to(member, self._joined(member, join))
+        member.check_join(join.room, self._roll.now)
         if len(member.rooms) >= MEMBER_ROOMS:
             raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
         limit = Limit.NEW_ROOMS if self._house.is_new(join.room) else Limit.JOINS

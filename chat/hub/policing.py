@@ -15,7 +15,7 @@ from chat.hub.pages import beginning
 from chat.hub.replies import nobody_there, rejected, reply_to
 from chat.hub.roll import Roll
 from chat.hub.spans import show_span
-from chat.messages import DIRECT, Done
+from chat.messages import DIRECT, Done, Rejected
 from chat.notices import Notice
 from chat.orders import BACK, CANCEL, Order
 from chat.safety import nick_key
@@ -82,11 +82,13 @@ class Policing:
 
     def reloaded(self, client: bytes, request_id: int, motd: str | RequestRejected) -> list[Effect]:
         """Take the message of the day as it is now, or why it could not be read."""
+        reply: Done | Rejected = Done(request_id, "the message of the day was read again")
         if isinstance(motd, RequestRejected):
-            text = beginning(motd.text, REASON_BYTES)
-            return [Send(client, rejected(request_id, RequestRejected(motd.code, text)))]
-        self._greeting.motd = motd
-        return [Send(client, Done(request_id, "the message of the day was read again"))]
+            reply = rejected(request_id, RequestRejected(motd.code, beginning(motd.text, REASON_BYTES)))
+        else:
+            self._greeting.motd = motd
+        member = self._roll.get(client)
+        return [] if member is None else reply_to(member, reply)
 
     def shut_down(self, member: Member, order: Order) -> list[Effect]:
         """Have the server end, or stay after all, and tell everybody."""

@@ -144,6 +144,7 @@ class SlowStore:
 
     def redact(self, room: str, seq: int) -> Deferred[bool]:
         """See `Store.redact`."""
+        self._disk.checker.redacted(room, seq)
         return self._store.redact(room, seq)
 
     def heads(self) -> Deferred[Heads]:
