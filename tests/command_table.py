@@ -73,6 +73,7 @@ def _server(verb: str, *answers: str, seen: tuple[str, ...] = ()) -> dict[str, T
 
 _KEYLESS = {PLAIN: Except(WITHOUT_KEY, {"": (NO_KEY,)})}
 _SAID = "a client shows what was said, where text has a notice"
+_SCREEN = "in lines, too, udpchat knows what it is"
 _LEFT = ("{nick} has left the chat",)
 _LEFT_DEN = ("[lobby] {nick} has left the chat", "{nick} has left den")
 
@@ -287,6 +288,14 @@ TABLE = (
             seen=("{nick} (operator): the server goes down in 30 s: update",),
         ),
     ),
+    *[
+        Row(
+            f"/{name}",
+            _all(f"/{name} is of udpchat: this door does not know it"),
+            but={NATIVE: Except(_SCREEN, {"": (f"/{name} works on the full screen of udpchat only",)})},
+        )
+        for name in ("set", "net", "clear", "close")
+    ],
     Row("/quit", _all(seen=_LEFT, outsider=Told(), owner=Told((), _LEFT_DEN))),
     Row("/nosuch", _all("unknown command /nosuch: /help lists what there is")),
 )
