@@ -11,6 +11,7 @@ from chat.messages import LOBBY, Done, Fetch, Fetched, Join, Part, Pong, Rejecte
 from chat.notices import REDACTED, Notice, Out, Redacted
 from chat.wire.events import Appeared, Entered, NotSaid, OutOfRoom, Rights
 from chat.wire.sequence import Earlier
+from chat.wire.visit import GRACE_SECONDS, State
 from tests.client_support import FakeClient
 from tests.session_support import DEV, WELCOME, ClientSessionTests, entry, joined
 from tests.text_support import Conversation
@@ -161,3 +162,17 @@ class TextTests(Conversation):
         self.assertEqual(self.session.room, LOBBY)
         self.tell(Out(LOBBY, "KICKED", ""))
         self.assertEqual(self.session.room, "")
+
+    def test_out_of_the_chat(self) -> None:
+        """Who was put out is a stranger in a moment, in whatever state that comes; who has left has left."""
+        self.session.put_out(1.0)
+        self.assertIs(self.session.state, State.LEFT)
+        self.assertEqual(self.hear(b"still here", now=1.5), [])
+        self.session.put_out(1.5)
+        self.session.handle_timeout(1.0 + GRACE_SECONDS)
+        self.assertIs(self.session.state, State.STRANGER)
+        self.session.put_out(9.0)
+        self.assertIs(self.session.state, State.STRANGER)
+        self.hear(b"bob", now=9.0)
+        self.session.put_out(9.0)
+        self.assertIs(self.session.state, State.LEFT)
