@@ -12,7 +12,7 @@ from chat.fields import CROWD, RESULT_BYTES
 from chat.fingerprints import show_fingerprint
 from chat.hub.effects import Effect
 from chat.hub.house import House
-from chat.hub.members import Member
+from chat.hub.members import NOBODY, Member
 from chat.hub.pages import beginning
 from chat.hub.replies import nobody_there, reply_to
 from chat.hub.roll import Roll
@@ -38,7 +38,7 @@ class About:
     def away(self, member: Member, order: Order) -> list[Effect]:
         """Show a member as away until it says `back`, whatever else it says."""
         was_away = member.is_away
-        member.away, member.told_away = order.text, set()
+        member.away, member.told_away = order.text, NOBODY
         self._roll.note(member)
         told = [] if was_away else self._house.tell(member, Change.AWAY, self._roll.now)
         why = f": {order.text}" if order.text else ""
@@ -48,7 +48,7 @@ class About:
         """Show a member as away no more."""
         if member.away is None:
             return reply_to(member, Done(order.id, "you are not away"))
-        member.away, member.told_away = None, set()
+        member.away, member.told_away = None, NOBODY
         self._roll.note(member)
         told = self._house.tell(member, Change.BACK, self._roll.now)
         return told + reply_to(member, Done(order.id, "you are back"))

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chat.errors import RequestRejected
-from chat.hub.members import Member
+from chat.hub.members import NOBODY, Member
 from chat.hub.notebook import Notebook
 from chat.hub.rooms import PUBLIC, Room
 from chat.memos import Charter
@@ -23,7 +23,7 @@ OPERATORS = 32  # of one room, 34 bytes each: more than a room needs to be kept 
 INVITED = 128  # to one room, 34 bytes each: four kilobytes, and for more people there are keys
 OWN_ROOMS = 20  # that one account has made and nobody else operates: as many as it can be in
 UNUSED_SECONDS = 30 * 86_400.0  # without a member: as long as a nick is its owner's
-LOOK_SECONDS = 3_600.0  # between two looks for such rooms: all 10,000 take a millisecond
+LOOK_SECONDS = 3_600.0  # between two looks for such rooms: all 10,000 take eight milliseconds
 
 
 class Charters:
@@ -88,13 +88,13 @@ class Charters:
             text = f"{INVITED} are invited to {room.name} already: give it a key, /mode +k KEY"
             raise RequestRejected("TOO_MANY_INVITED", text)
         if account is None:
-            room.guests.add(client)
+            room.guests |= {client}
         else:
             self.amend(room, invited=(*room.charter.invited, account))
 
     def disinvite(self, room: Room, member: Member) -> None:
         """Let `member` come back to `room` as anybody may: it has left by its own will, or was put out."""
-        room.guests.discard(member.client)
+        room.guests = room.guests - {member.client} or NOBODY
         invited = room.charter.invited
         if member.account is not None and member.account in invited:
             self.amend(room, invited=tuple(each for each in invited if each != member.account))

@@ -91,7 +91,7 @@ class Direct:
         reader = readers[0]
         if fact.client in (*reader.told_away, *clients) or len(reader.told_away) >= TOLD_AWAY:
             return []
-        reader.told_away.add(fact.client)
+        reader.told_away |= {fact.client}
         why = f": {reader.away}" if reader.away else ""
         return [Send(fact.client, Notice(f"{reader.nick.shown} is away{why}"))]
 

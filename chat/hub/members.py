@@ -31,6 +31,7 @@ WAITING_LINES = 64  # of one member behind its append in flight: a paste passes,
 UNKNOWN = -1  # what a store's number is before it was told: none is so low
 OUT_SECONDS = 60.0  # for which a client is told again: ten of its pings, and one gets through
 SLOW_SECONDS = 60.0  # between two notices that say to a text member that it is too fast: once for a paste
+NOBODY: frozenset[bytes] = frozenset()  # one for all: each would take 200 bytes
 TOLD_AWAY = 256  # who write to somebody that is away: beyond them nobody is told
 PARKED = 64  # texts of one member that came too early: far more than the 8 requests it may have in flight
 
@@ -104,7 +105,7 @@ class Member:
         self.is_plain = is_plain
         self.is_silent = False
         self.away: str | None = None
-        self.told_away: set[bytes] = set()  # who was told that since it is so; at most TOLD_AWAY
+        self.told_away = NOBODY  # who was told that since it is so; at most TOLD_AWAY
         self.since = 0
         self.spoke = 0.0
         self.rooms: list[str] = []  # at most MEMBER_ROOMS, in the order they were joined

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from chat.errors import RequestRejected
-from chat.hub.members import Member
+from chat.hub.members import NOBODY, Member
 from chat.memos import Charter
 from chat.messages import Change, Joined, Kind, Presence, RoomHead, is_direct
 from chat.stored import Fact
@@ -37,6 +38,7 @@ class Room:
     __slots__ = (
         "_everybody",
         "_members",
+        "_recent",
         "_roster",
         "charter",
         "floor",
@@ -46,7 +48,6 @@ class Room:
         "head",
         "is_direct",
         "name",
-        "recent",
         "topic",
         "version",
     )
@@ -61,8 +62,8 @@ class Room:
         self.version = version
         self.charter = PUBLIC
         self.founder = b""
-        self.guests: set[bytes] = set()  # at most as many as may be invited
-        self.recent: deque[int] = deque(maxlen=RECENT)  # of the entries that it has heard of
+        self.guests = NOBODY  # at most as many as may be invited
+        self._recent: deque[int] | None = None  # a log has none, and most rooms are quiet: it takes 600 bytes
         self._members: dict[bytes, None] = {}
         self._everybody: tuple[bytes, ...] | None = ()  # None: somebody came or went since it was made
         self._roster: list[Member] = []  # in the order of nicks, kept so: a full room is listed in many pages
@@ -73,7 +74,9 @@ class Room:
         """Stand at the entry that the store has just told of."""
         entry = fact.entry
         self.head = entry.seq
-        self.recent.append(entry.seq)
+        if not self.is_direct:
+            self._recent = self._recent or deque(maxlen=RECENT)
+            self._recent.append(entry.seq)
         if fact.floor > self.floor:
             self.floor = fact.floor
         self.has_entries = True
@@ -87,6 +90,11 @@ class Room:
         count entries as gone that are still to be shown.
         """
         self.floor = max(self.floor, min(floor, self.head))
+
+    @property
+    def recent(self) -> Sequence[int]:
+        """The positions of the newest entries that it has heard of, RECENT at most."""
+        return self._recent or ()
 
     # --- who may do what
 
@@ -162,7 +170,7 @@ class Room:
         del self._members[member.client]
         self._everybody = None
         self.unlist(member)
-        self.guests.discard(member.client)
+        self.guests = self.guests - {member.client} or NOBODY
         if self.founder == member.client:
             self.founder = b""
 
