@@ -236,6 +236,8 @@ class ShutDownTests(OperatorsServer):
         self.order(Verb.SHUTDOWN, number=30)
         self.nat.take_all()
         self.wire.server.shut_down()
+        (bye,) = only(Bye, self.nat.take_all())
+        self.assertGreater(bye.reconnect_after, 0.0)
         self.wire.clock.advance(50)
         self.assertEqual(self.ends, 0)
 

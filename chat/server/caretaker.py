@@ -59,9 +59,8 @@ class Caretaker:
                 self._errands.conclude(partial(self._hub.reloaded, member, request_id, motd))
             case ShutDown(seconds, comes_back):
                 self.rest()
-                self.comes_back = comes_back
                 if seconds is not None:
-                    self._end = self._clock.callLater(max(SOONEST, seconds), self._means.stop)
+                    self._end = self._clock.callLater(max(SOONEST, seconds), self._go, comes_back)
             case _:
                 assert_never(effect)
 
@@ -69,3 +68,7 @@ class Caretaker:
         """Do not end the program: it is not to go down after all, or goes down already."""
         if self._end is not None and self._end.active():
             self._end.cancel()
+
+    def _go(self, comes_back: bool) -> None:
+        self.comes_back = comes_back
+        self._means.stop()
