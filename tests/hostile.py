@@ -19,6 +19,10 @@ from chat.client import json_lines, show
 from chat.client.address import Place, Server
 from chat.client.happenings import FirstContact, Happening, Link, LinkChanged
 from chat.client.plain import PlainClient
+from chat.client.screen.model import Model
+from chat.client.screen.settings import Settings
+from chat.client.screen.tell import Teller
+from chat.client.screen.text import row_text
 from chat.errors import RemoteProtocolError
 from chat.messages import (
     Change,
@@ -328,6 +332,21 @@ def _heard(datagram: bytes) -> list[str]:
     return heard.lines
 
 
+def _screen(text: str) -> Iterator[Printing]:
+    text = _read(text)  # the names of rooms are used as they came
+    for each in happenings(text):
+        yield partial(_on_screen, each)
+
+
+def _on_screen(happening: Happening) -> list[str]:
+    """Give the rows of the full screen once it has been told."""
+    model = Model(ROOM, Settings(), lambda: 0.0, lambda: 0.0)
+    Teller(model).happened(happening)
+    for window in list(model.windows):
+        model.windows.show(window.name)
+    return [row for row in map(row_text, model.rows(60, 7)) if row.strip()]
+
+
 def _of_utf8(way: Way) -> Way:
     """Give a way for what was decoded: no half of a pair of surrogates is left of that."""
     return lambda text: way(text.encode(errors="replace").decode())
@@ -339,5 +358,6 @@ WAYS: dict[str, Way] = {
     "what is told": _of_utf8(_told),
     "answers": _of_utf8(_answered),
     "--json": _of_utf8(_json),
+    "the full screen": _of_utf8(_screen),
     "--plain": _plain,
 }
