@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.fields import CROWD
 from chat.fingerprints import show_fingerprint
+from chat.hub.effects import Send
 from chat.hub.hub import Hub
 from chat.hub.members import TOLD_AWAY
 from chat.hub.rooms import RECENT
@@ -32,7 +33,8 @@ from chat.messages import (
 )
 from chat.notices import Notice
 from chat.orders import Order
-from tests.hub_support import ANN, BOB, DEN, START, HubTests, hello
+from chat.stored import Heads, RoomHeads
+from tests.hub_support import ANN, BOB, DEN, START, HubTests, hello, only, refusal, say
 from tests.reading_support import KEYS, Chat, log_of
 
 
@@ -246,12 +248,11 @@ class SeenTests(AboutTests):
         self.assertNotIn("bob", self.line("ann", "seen", LOBBY))
 
     def test_after_a_restart(self) -> None:
-        """What was said before is not known to have been shown; what comes then is told as ever."""
+        """Nothing is told of what was said before, which may be lost; what comes then is told as ever."""
         self.show("bob", self.positions[-1])
         self.chat = Chat(self.chat)
-        self.assertEqual(self.line("ann", "seen", LOBBY), "NO_SUCH_ENTRY")
-        told = "3 came later, or it is not known"
-        self.assertEqual(self.line("ann", "seen", LOBBY, number=self.positions[-1]), told)
+        for number in (0, self.positions[-1]):
+            self.assertEqual(self.line("ann", "seen", LOBBY, number=number), "NO_SUCH_ENTRY")
         self.show("bob", self.say("four"))
         self.assertIn("shown to 1: bob", self.line("ann", "seen", LOBBY))
 
@@ -283,6 +284,24 @@ class SeenTests(AboutTests):
             self.chat.enter(f"k{number}", LOBBY)
         later = f"{CROWD - 20} came later, or it is not known"
         self.assertEqual(self.line("ann", "seen", LOBBY), f"sent as text to 1; not yet to 22; {later}")
+
+
+class LostTailTests(HubTests):
+    """A server that was started again with less than it had."""
+
+    def test_what_was_lost(self) -> None:
+        """Nobody is said to have been shown what stood between the newest that was kept and the new run."""
+        self.hub = Hub()
+        self.hub.restore(Heads(2_000_000, {LOBBY: RoomHeads(0, 1_000_005)}))
+        self.enter("ann", ANN)
+        self.enter("Bob", BOB)
+        self.seq = 2_000_000
+        self.store(self.unknown(self.ask(ANN, say(1))))
+        self.ask(BOB, Ping(7, 1, (ShownUpTo(LOBBY, 2_000_001),)))
+        told = only(self.ask(ANN, Order(8, "seen", LOBBY, number=2_000_001)), Send).message
+        self.assertEqual(told, Done(8, "shown to 1: ~Bob"))
+        lost = self.ask(ANN, Order(9, "seen", LOBBY, number=1_000_009))
+        self.assertEqual(refusal(lost), (9, "NO_SUCH_ENTRY", 0.0))
 
 
 NAMES = ("bob", "kim", "eve")

@@ -112,7 +112,7 @@ class About:
             if number > RECENT:
                 text = f"/seen counts back to {RECENT}; older lines have positions, which --json tells"
                 raise RequestRejected("NO_SUCH_ENTRY", text)
-        elif room.floor < number <= room.head:
+        elif room.first and max(room.first, room.floor + 1) <= number <= room.head:
             return number
         text = f"no such line of {room.name} is kept, or was said since the server began"
         raise RequestRejected("NO_SUCH_ENTRY", text)

@@ -41,6 +41,7 @@ class Room:
         "_recent",
         "_roster",
         "charter",
+        "first",
         "floor",
         "founder",
         "guests",
@@ -57,6 +58,7 @@ class Room:
         self.is_direct = is_direct(name)
         self.floor = floor
         self.head = head
+        self.first = 0  # of its entries that this server has heard of: a position below may be lost
         self.has_entries = has_entries  # it ever had one: then it is not forgotten when the last member goes
         self.topic = ""
         self.version = version
@@ -74,6 +76,7 @@ class Room:
         """Stand at the entry that the store has just told of."""
         entry = fact.entry
         self.head = entry.seq
+        self.first = self.first or entry.seq
         if not self.is_direct:
             self._recent = self._recent or deque(maxlen=RECENT)
             self._recent.append(entry.seq)
