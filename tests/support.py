@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.hub.hub import Hub
-from chat.limits import NO_LIMITS, Limits
+from chat.limits import CAPS, NO_LIMITS, Limits
 from chat.messages import LOBBY, PROTOCOL_VERSION, Broadcast, Entry, Hello, Join, Kind, Reply, Request, Say
 from chat.server.caretaker import Means
 from chat.server.protocol import ChatServer
@@ -32,6 +32,8 @@ START = 1_700_000_000.0  # what the wall clock of a test's store says at its beg
 PACE = 0.04  # seconds in which everything that a session held back has left: 20 ms, and a slot of the wheel
 ANN, BOB, EVE = ("10.0.0.1", 4001), ("10.0.0.2", 4002), ("10.0.0.3", 4003)
 NAT, NED = ("192.0.2.1", 5001), ("192.0.2.2", 5002)  # native members come from anywhere
+
+MOST = 10_000  # members that a test lets speak from one address
 
 
 class MemoryPort:
@@ -85,8 +87,8 @@ class MemoryPort:
 
 
 def unlimited() -> Limits:
-    """Give limits that let everybody be as fast as a test is."""
-    return Limits(NO_LIMITS)
+    """Give limits that let everybody be as fast as a test is, and as many be at one address."""
+    return Limits(NO_LIMITS, CAPS._replace(address=MOST))
 
 
 class Wire:
