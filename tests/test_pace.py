@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from chat.hub.effects import Commit, Effect, Send
+from chat.hub.effects import Commit, Effect, Publish, Send
 from chat.hub.hub import Hub
 from chat.hub.pace import HOLD_SECONDS
 from chat.limits import TOO_FAST, Caps, Limit, Limits, Rate
 from chat.messages import LOBBY, Fetch, Join, Joined, Kind, Nick, Rejected, Say
+from chat.orders import Order, Verb
 from tests.hub_support import ANN, BOB, HubTests
 from tests.support import Native, Sealed, ServerTests, Wire, only, texts
 
@@ -71,6 +72,19 @@ class NativeTests(HubTests):
         self.assertAlmostEqual(told.message.retry_after, 10.0)
         self.now += 10
         self.assertNotIn(TOO_FAST, str(self.ask(ANN, Nick(7, "ann7"))))
+
+    def test_orders(self) -> None:
+        """They count as lines: who goes away and comes back all the time does not flood a room."""
+        self.enter("bob", BOB)
+        orders = [Order(n, Verb.BACK if n % 2 else Verb.AWAY) for n in range(2, 42)]
+        effects = self.ask(ANN, *orders)
+        self.assertEqual(sum(isinstance(each, Publish) for each in effects), 10)
+        told = [effect.message for effect in effects if isinstance(effect, Send)]
+        refused = [each for each in told if isinstance(each, Rejected)]
+        self.assertEqual([each.id for each in refused], list(range(12, 42)))
+        self.assertEqual({each.code for each in refused}, {TOO_FAST})
+        self.now += refused[0].retry_after
+        self.assertNotIn(TOO_FAST, str(self.ask(ANN, Order(42, Verb.AWAY))))
 
     def test_rooms(self) -> None:
         """A new room has a limit of its own: who made too many may still join one that there is."""

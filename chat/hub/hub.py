@@ -340,6 +340,7 @@ class Hub:
                 case Topic():
                     return self._set_topic(member, request)
                 case Order():
+                    self._pace.pay(member, Limit.LINES, self._roll.now)  # others may be told of it
                     return self._orders.carry_out(member, request)
                 case _:
                     assert_never(request)
