@@ -6,7 +6,7 @@ from chat.commands import parse_command
 from chat.errors import RequestRejected
 from chat.hub.effects import Commit, Publish
 from chat.hub.hub import Hub
-from chat.hub.mutes import MAX_MUTES, Mutes
+from chat.hub.mutes import MAX_MUTES, ROOM_MUTES, Mutes
 from chat.hub.notebook import Notebook
 from chat.memos import Memos, Mute, memo_key
 from chat.messages import LOBBY, Accepted, Bye, Join, Kind, Nick, Part, Rejected, Say, Topic
@@ -223,6 +223,27 @@ class MuteTests(RoomOperatorTests):
         mutes.recall({f"/nick:n{number}": mute for number in range(MAX_MUTES)})
         self.assertRaises(RequestRejected, mutes.add, "", "nick:one more", mute)
         mutes.add("", "nick:n7", mute)
+
+    def test_bounds_of_rooms(self) -> None:
+        """One room has 100, all of them 10,000: whoever fills them takes nothing from the server's."""
+        mutes = Mutes(Notebook())
+        mute = Mute("x", "kim", 0, 0, "")
+        for number in range(MAX_MUTES):
+            mutes.add(f"r{number // ROOM_MUTES}", f"nick:n{number}", mute)
+            if number == ROOM_MUTES:
+                self.assertRaises(RequestRejected, mutes.add, "r0", "nick:one more", mute)
+        self.assertRaises(RequestRejected, mutes.add, "another", "nick:one more", mute)
+        mutes.add("", "nick:one more", mute)
+        mutes.remove("r0", "nick:n0")
+        mutes.add("another", "nick:one more", mute)
+
+    def test_who_is_elsewhere(self) -> None:
+        """Is told nothing by the operator of a room that is none of theirs, and takes another nick."""
+        self.ask(BOB, Part(9, DEN))
+        self.assertEqual(self.told(self.order(KIM, Verb.MUTE, DEN, "bob", "buy this"), BOB), [])
+        self.assertEqual(self.told(self.order(KIM, Verb.UNMUTE, DEN, "bob"), BOB), [])
+        self.order(KIM, Verb.MUTE, DEN, "bob")
+        self.assertNotIn("MUTED", str(self.ask(BOB, Nick(3, "rob"))))
 
     def test_typed(self) -> None:
         """A server's operator may do it from no room at all."""

@@ -52,7 +52,7 @@ class Moves:
     def rename(self, member: Member, request: Nick) -> list[Effect]:
         """Let a member have another nick, if that is free."""
         nick = check_nick(request.nick)
-        self._roll.mutes.check_rename(member)
+        self._roll.mutes.check_rename(member, self._roll.at)
         if self._roll.holder(nick.key) not in (None, member):
             raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
         self._roll.check(nick, member.key, member)

@@ -1,13 +1,13 @@
 """Who may not say anything, in a room or anywhere, and for how long. No I/O, no clock.
 
-Somebody is muted by the account if there is one, else by the nick, and then keeps that nick meanwhile. Times
-are seconds since 1970.
+Somebody is muted by the account if there is one, else by the nick, and then keeps that nick while there.
+Times are seconds since 1970.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from chat.errors import RequestRejected
 from chat.fields import REASON_BYTES
@@ -18,7 +18,8 @@ from chat.hub.spans import show_end
 from chat.memos import Mute
 from chat.messages import is_direct
 
-MAX_MUTES = 10_000  # 300 bytes each, as bans
+MAX_MUTES = 10_000  # everywhere, and in all rooms together: 300 bytes each, as bans
+ROOM_MUTES = 100  # in one room: who makes rooms to fill them leaves enough for the others
 
 
 def name_muted(nick: str, account: bytes | None) -> str:
@@ -32,7 +33,7 @@ class Mutes:
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
         self._mutes: dict[tuple[str, str], Mute] = {}
-        self._muted: Counter[str] = Counter()  # in how many rooms each is
+        self._counts: Counter[str] = Counter()  # by room
         self._look_at = 0.0  # when the next of them ends
 
     def recall(self, mutes: Mapping[str, Mute]) -> None:
@@ -45,26 +46,32 @@ class Mutes:
 
     def refusal(self, member: Member, room: str, at: float) -> RequestRejected | None:
         """Give why a member may not say anything in a room, or to one person ("@" and more); None: it may."""
+        found = self._find(member, ("",) if is_direct(room) else ("", room), at)
+        if found is None:
+            return None
+        return RequestRejected("MUTED", why(self._mutes[found], found[0], "you are"))
+
+    def check_rename(self, member: Member, at: float) -> None:
+        """Raise `RequestRejected` if a member is muted by its nick where it is: it keeps that."""
+        if member.account is None and self._find(member, ("", *member.rooms), at) is not None:
+            raise RequestRejected("MUTED", "you are muted, and keep your nick as long as you are")
+
+    def _find(self, member: Member, places: Iterable[str], at: float) -> tuple[str, str] | None:
         if not self._mutes:
             return None
         who = name_muted(member.nick.key, member.account)
-        for place in ("",) if is_direct(room) else ("", room):
+        for place in places:
             mute = self._mutes.get((place, who))
             if mute is not None and not 0 < mute.until <= at:
-                return RequestRejected("MUTED", why(mute, place, "you are"))
+                return place, who
         return None
-
-    def check_rename(self, member: Member) -> None:
-        """Raise `RequestRejected` if a member is muted by its nick: it keeps that."""
-        if member.account is None and self._muted[name_muted(member.nick.key, None)]:
-            raise RequestRejected("MUTED", "you are muted, and keep your nick as long as you are")
 
     # --- mutes come and go
 
     def add(self, room: str, who: str, mute: Mute) -> None:
         """Let somebody say nothing from now on; a mute there before counts no more."""
-        if (room, who) not in self._mutes and len(self._mutes) >= MAX_MUTES:
-            raise RequestRejected("TOO_MANY_MUTES", f"there are {MAX_MUTES} mutes: /unmute somebody first")
+        if (room, who) not in self._mutes:
+            self._check_room_for_one(room)
         self._drop(room, who)
         self._enter(room, who, mute)
         self._notebook.write(f"{room}/{who}", mute)
@@ -89,18 +96,26 @@ class Mutes:
         for (room, _), mute in self._mutes.items():
             yield mute.shown, why(mute, room, mute.shown)
 
+    def _check_room_for_one(self, room: str) -> None:
+        """Raise `RequestRejected` if there are enough: what rooms have takes nothing from the server's."""
+        if room and len(self._mutes) - self._counts[""] >= MAX_MUTES:
+            raise RequestRejected("TOO_MANY_MUTES", f"{MAX_MUTES} are muted in rooms already: /kick them")
+        most = ROOM_MUTES if room else MAX_MUTES
+        if self._counts[room] >= most:
+            raise RequestRejected("TOO_MANY_MUTES", f"{most} are muted here: /unmute somebody first")
+
     def _enter(self, room: str, who: str, mute: Mute) -> None:
         self._mutes[room, who] = mute
-        self._muted[who] += 1
+        self._counts[room] += 1
         if mute.until:
             self._look_at = min(self._look_at, mute.until)
 
     def _drop(self, room: str, who: str) -> bool:
         if self._mutes.pop((room, who), None) is None:
             return False
-        self._muted[who] -= 1
-        if not self._muted[who]:
-            del self._muted[who]
+        self._counts[room] -= 1
+        if not self._counts[room]:
+            del self._counts[room]
         return True
 
 

@@ -36,8 +36,8 @@ class Silencing:
         seconds = order.number or MUTE_SECONDS
         mute = Mute(nick, member.nick.shown, at, 0 if seconds >= FOREVER else at + seconds, order.text)
         self._roll.mutes.add(place, name_muted(nick_key(nick), account), mute)
-        told: list[Effect] = []
-        if holder is not None:
+        told: list[Effect] = []  # who is elsewhere need not read what a strange room's operator thinks
+        if holder is not None and (not place or place in holder.rooms):
             told = [Send(holder.client, Notice(why(mute, place, "you are"), place))]
         return told + reply_to(member, Done(order.id, why(mute, place, f"{nick} is")))
 
@@ -50,7 +50,7 @@ class Silencing:
             raise RequestRejected("NOT_MUTED", f"{nick} is not muted here")
         holder = self._roll.holder(nick_key(nick))
         told: list[Effect] = []
-        if holder is not None:
+        if holder is not None and (not order.room or order.room in holder.rooms):
             told = [Send(holder.client, Notice(f"{member.nick.shown} lets you speak again", order.room))]
         return told + reply_to(member, Done(order.id, f"{nick} may speak again"))
 
