@@ -238,6 +238,12 @@ class BanTests(OperatorTests):
         ):
             self.assertEqual(self.refused(self.order(OLGA, Verb.BAN, target=whom), OLGA)[0], code, whom)
 
+    def test_a_network_that_is_none(self) -> None:
+        """It is not taken for a nick that is written wrongly."""
+        for whom in ("10.0.0.0/33", "fd00::/129", "fd00:1"):
+            refused = self.refused(self.order(OLGA, Verb.BAN, target=whom), OLGA)
+            self.assertEqual(refused[1], f"{whom} is no address, network or key: /help ban")
+
     def test_operators_in_a_banned_network(self) -> None:
         """They stay: else two operators behind one address could not keep order there."""
         self.order(OLGA, Verb.OP, target="kim")
@@ -330,6 +336,8 @@ class ManyBansTests(SynchronousTestCase):
             ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
             ("::ffff:0:0/95", "::fffe:0:0/95"),
             ("fd00::/16", "fd00::/16"),
+            ("fe80::1%eth0", "fe80::1/128"),
+            ("fe80::1%eth0/64", "fe80::/64"),
         ):
             self.assertEqual(str(find_network(text)), expected)
         for text in ("bob", "10", "a.b", "10.0.0", "1.2.3.4/40", "abcd", "x:y"):
@@ -345,3 +353,21 @@ class ManyBansTests(SynchronousTestCase):
         bans.add("nick:rob", ban(account=OTHER))
         bans.remove("nick:bob")
         self.assertRaises(RequestRejected, bans.check, check_nick("lea"), (OTHER,), 0.0)
+
+    def test_two_bans_of_one_person(self) -> None:
+        """The end of one leaves the other, whichever was there first."""
+        for first, second in (("nick:bob", "key:bob's"), ("key:bob's", "nick:bob")):
+            bans = Bans(Notebook())
+            bans.add(first, ban(account=KIMS))
+            bans.add(second, ban(until=5, account=KIMS))
+            bans.expire(5)
+            self.assertRaises(RequestRejected, bans.check, check_nick("lea"), (KIMS,), 6.0)
+            bans.remove(first)
+            bans.check(check_nick("lea"), (KIMS,), 6.0)
+
+    def test_two_bans_of_one_address(self) -> None:
+        """One that is over does not hide the other, before it is forgotten."""
+        bans = Bans(Notebook())
+        bans.add("net:10.0.0.1/32", ban(until=5))
+        bans.add("net:10.0.0.0/8", ban())
+        self.assertNotEqual(bans.bars("10.0.0.1", 6.0), "")

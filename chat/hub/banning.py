@@ -132,6 +132,8 @@ class Banning:
         if network is not None:
             shown = str(network.network_address) if network.num_addresses == 1 else str(network)
             return _Target(f"net:{network}", shown, network=network)
+        if "/" in text or ":" in text:  # no nick has these
+            raise RequestRejected("NICK_INVALID", f"{text} is no address, network or key: /help ban")
         nick = check_nick(text)
         holder = self._roll.holder(nick.key)
         account = self._roll.owners.owner(nick.key) or (None if holder is None else holder.account)

@@ -30,10 +30,12 @@ def find_network(text: str) -> Network | None:
         network = ip_network(text, strict=False)
     except ValueError:
         return None
-    mapped = network.network_address
-    if isinstance(mapped, IPv6Address) and mapped.ipv4_mapped and network.prefixlen >= 96:
-        return IPv4Network((mapped.ipv4_mapped, network.prefixlen - 96))
-    return network
+    first = network.network_address
+    if isinstance(first, IPv4Address):
+        return network
+    if first.ipv4_mapped and network.prefixlen >= 96:
+        return IPv4Network((first.ipv4_mapped, network.prefixlen - 96))
+    return IPv6Network((int(first), network.prefixlen))  # whatever interface ("%eth0") it is seen from
 
 
 def find_address(host: str) -> IPv4Address | IPv6Address:
@@ -48,7 +50,7 @@ class Bans:
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
         self._bans: dict[str, Ban] = {}
-        self._accounts: dict[bytes, str] = {}  # what the ban of each is about
+        self._accounts: dict[bytes, dict[str, None]] = {}  # what the bans of each are about
         self._networks: dict[tuple[int, int], dict[int, str]] = {}  # by version and bits, by what begins so
         self._look_at = 0.0  # when the next of them ends
 
@@ -62,12 +64,14 @@ class Bans:
     def check(self, nick: Nick, keys: Iterable[bytes | None], at: float) -> None:
         """Raise `RequestRejected` if whoever has one of these keys, or uses this nick, is banned."""
         for key in keys if self._accounts else ():
-            self._raise(None if key is None else self._accounts.get(key), "you are", at)
+            for about in () if key is None else self._accounts.get(key, ()):
+                self._raise(about, "you are", at)
         self._raise(f"nick:{nick.key}", f"{nick.shown} is", at)
 
     def check_host(self, host: str, at: float) -> None:
         """Raise `RequestRejected` if the address is banned ("": there is none)."""
-        self._raise(self._barring(host), "you are", at)
+        for about in self._barring(host):
+            self._raise(about, "you are", at)
 
     def bars(self, host: str, at: float) -> str:
         """Say why nobody may come in from an address; "": anybody may."""
@@ -77,23 +81,21 @@ class Bans:
             return refusal.text
         return ""
 
-    def _raise(self, about: str | None, who: str, at: float) -> None:
-        ban = None if about is None else self._bans.get(about)
+    def _raise(self, about: str, who: str, at: float) -> None:
+        ban = self._bans.get(about)
         if ban is None or 0 < ban.until <= at:
             return
         wait = min(ban.until - at, WAIT_SECONDS) if ban.until else 0.0
         raise RequestRejected("BANNED", why(ban, who), wait)
 
-    def _barring(self, host: str) -> str | None:
+    def _barring(self, host: str) -> Iterator[str]:
         if not self._networks or not host:
-            return None
+            return
         address = find_address(host)
         for (version, bits), networks in self._networks.items():
-            if version == address.version:
-                about = networks.get(int(address) >> (address.max_prefixlen - bits))
-                if about is not None:
-                    return about
-        return None
+            begins = int(address) >> (address.max_prefixlen - bits) if version == address.version else -1
+            if begins in networks:
+                yield networks[begins]
 
     # --- bans come and go
 
@@ -128,7 +130,7 @@ class Bans:
     def _enter(self, about: str, ban: Ban) -> None:
         self._bans[about] = ban
         if ban.account is not None:
-            self._accounts[ban.account] = about
+            self._accounts.setdefault(ban.account, {})[about] = None
         if ban.until:
             self._look_at = min(self._look_at, ban.until)
         network = self._network(about)
@@ -141,8 +143,10 @@ class Bans:
         ban = self._bans.pop(about, None)
         if ban is None:
             return None
-        if ban.account is not None and self._accounts.get(ban.account) == about:
-            del self._accounts[ban.account]
+        if ban.account is not None:
+            del self._accounts[ban.account][about]
+            if not self._accounts[ban.account]:
+                del self._accounts[ban.account]
         network = self._network(about)
         if network is not None:
             bits = network.version, network.prefixlen
