@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chat.limits import Limit, Limits, Rate
 from chat.wire.dtls import (
     ALERTS_A_SECOND,
     COOKIE_SECONDS,
@@ -86,6 +87,23 @@ class CookieTests(SynchronousTestCase):
         again = Door(DtlsListener(*pair("server"), SECRET[::-1]))
         self.assertEqual([len(answer) for answer, _ in again.receive(proof, NED, 0.0)], [48])
         self.assertEqual(again.made, [])
+
+    def test_who_comes_too_often(self) -> None:
+        """A good cookie is not enough for an address that has begun four times what a session may."""
+        limits = Limits({Limit.HANDSHAKES: Rate(1, 1)})
+        door = Door(DtlsListener(*pair("server"), SECRET, allowed=limits))
+        for port, now, count in (
+            (1, 0.0, 1),
+            (2, 0.0, 2),
+            (3, 0.0, 3),
+            (4, 0.0, 4),
+            (5, 0.0, 4),
+            (6, 2.0, 5),
+        ):
+            addr = (NED[0], port)
+            _, proof = proving(door, addr)
+            door.receive(proof, addr, now)
+            self.assertEqual(len(door.made), count, port)
 
     def test_many_strangers(self) -> None:
         """One listener serves all, however their datagrams come mixed."""

@@ -6,9 +6,9 @@ from chat.hub.effects import Commit, Effect, Publish, Send
 from chat.hub.hub import Hub
 from chat.hub.pace import HOLD_SECONDS
 from chat.limits import TOO_FAST, Caps, Limit, Limits, Rate
-from chat.messages import LOBBY, Fetch, Join, Joined, Kind, Nick, Rejected, Say
+from chat.messages import LOBBY, PLAIN_VERSION, Fetch, Join, Joined, Kind, Nick, Rejected, Say
 from chat.orders import Order, Verb
-from tests.hub_support import ANN, BOB, HubTests
+from tests.hub_support import ANN, BOB, HubTests, hello
 from tests.support import Native, Sealed, ServerTests, Wire, only, texts
 
 ADDR, OTHER, PEER = ("10.0.0.1", 4000), ("10.0.1.2", 4000), ("192.0.2.1", 4000)
@@ -156,6 +156,25 @@ class TextTests(ServerTests):
         self.wire.send(ADDR, b"hi\n")
         self.assertEqual(self.wire.take(OTHER)[-1], b"ann4: hi")
         self.assertIn(b"-!- too many new nicks, the next in 4.", b"".join(self.wire.take(ADDR)))
+
+
+class HeldTests(HubTests):
+    """Whose line waits may be gone when its time comes."""
+
+    def test_who_was_replaced_meanwhile(self) -> None:
+        """Nothing is said for a visit that the same person has ended by another one."""
+        self.hub = Hub(limits=Limits())
+        key = bytes(32)
+        self.hub.apply(ANN, hello("ann", ANN, PLAIN_VERSION), self.now, key)
+        self.ask(ANN, Join(1, LOBBY))
+        for n in range(1, 12):
+            for effect in self.ask(ANN, Say(n, n, LOBBY, Kind.SAY, f"#{n}")):
+                if isinstance(effect, Commit):
+                    self.hub.committed(self.fact(effect.draft))
+        waits = self.hub.next_timeout()
+        assert waits is not None
+        self.hub.apply(BOB, hello("ann", BOB), self.now, key)
+        self.assertEqual(self.hub.handle_timeout(waits), [])
 
 
 class AddressTests(ServerTests):

@@ -15,6 +15,22 @@ from chat.wire.sequence import (
 from tests.room_log_support import RUN, RoomLogTests, entry, gap, middle
 
 
+class PutOffTests(RoomLogTests):
+    """A server answers a Fetch later when too much was asked for."""
+
+    def test_a_fetch_put_off(self) -> None:
+        """It is asked for anew when the server said."""
+        self.hear(entry(13))
+        self.assertEqual(self.ask()[0], gap(10))
+        self.log.put_off(7.0)
+        self.assertEqual(self.ask(1.0), (gap(10), 7.0))
+
+    def test_nothing_to_put_off(self) -> None:
+        """The refusal of a Fetch that is out no more changes nothing."""
+        self.log.put_off(7.0)
+        self.assertIsNone(self.log.next_timeout())
+
+
 class FetchTests(RoomLogTests):
     """When a Fetch is due, and for what."""
 
