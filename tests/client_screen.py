@@ -53,6 +53,10 @@ class Onlooker:
         """Wait until what is typed ends so."""
         return self.person.until(lambda: self.typed.endswith(typed))
 
+    def ends(self, said: str) -> Deferred[None]:
+        """Wait until what is said last ends so."""
+        return self.person.until(lambda: "".join(self.said()[-1:]).endswith(said))
+
     def other_than(self, said: list[str]) -> Deferred[None]:
         """Wait until something else is seen."""
         return self.person.until(lambda: self.said() != said)

@@ -62,6 +62,11 @@ class Person(ClientProcess):
         termios.tcsetwinsize(self._terminal, (rows, columns))
 
     @property
+    def emulated(self) -> pyte.Screen:
+        """Give the terminal emulator's screen."""
+        return self._screen
+
+    @property
     def rings(self) -> int:
         """How often the bell rang."""
         return self._screen.rings

@@ -16,9 +16,8 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import is_searching
-from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
-from prompt_toolkit.layout import BufferControl, HSplit, Layout, UIContent, UIControl, Window
+from prompt_toolkit.layout import BufferControl, HSplit, Layout, Window
 from prompt_toolkit.layout.containers import ConditionalContainer
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.styles import DynamicStyle, Style
@@ -29,6 +28,7 @@ from chat.client.screen.keys import bindings
 from chat.client.screen.memory import TypedLines
 from chat.client.screen.mentions import notification, title
 from chat.client.screen.model import Model
+from chat.client.screen.rows import Rows
 from chat.client.screen.theme import colours
 
 REDRAW_SECONDS = 1 / 20  # between two for what happens; a key is answered at once
@@ -48,22 +48,6 @@ class Doings(NamedTuple):
     again: Callable[[], None]
     drop: Callable[[], None]
     known: Callable[[], Known]
-
-
-class _Rows(UIControl):
-    """The model's rows."""
-
-    def __init__(self, rows: Callable[[int, int], list[list[tuple[str, str]]]]) -> None:
-        self._rows = rows
-
-    def create_content(self, width: int, height: int) -> UIContent:
-        """Give them."""
-        rows = self._rows(width, height)
-
-        def row(number: int) -> StyleAndTextTuples:
-            return [*rows[number]] if number < len(rows) else []
-
-        return UIContent(row, line_count=len(rows))
 
 
 class _History(History):
@@ -111,7 +95,7 @@ class App:
             search_buffer_control=search.control,
             preview_search=True,
         )
-        rows = Window(_Rows(self._rows), wrap_lines=False, always_hide_cursor=True)
+        rows = Rows(self._rows)
         searching = ConditionalContainer(search, is_searching)
         self.application = application(
             layout=Layout(HSplit([rows, searching, Window(line, height=1)]), focused_element=line),

@@ -7,6 +7,7 @@ one reactor runs on the loop that the screen has been running on.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import selectors
 import time
@@ -86,6 +87,7 @@ def _chat(
         else:
             complain(problem)
 
+    gc.freeze()  # what is loaded stays: to look through it for garbage takes longer than a key may
     complain_of_warnings(complain_here)
     reactor = install(loop)
     talk = Talk(reactor, wishes, app, memory_folder())

@@ -42,7 +42,8 @@ def steady(text: str) -> str:
 
 
 @lru_cache(CHARS_KNOWN)
-def _char_width(char: str) -> int:
+def char_width(char: str) -> int:
+    """Give how many columns a character takes: 0, 1 or 2."""
     return max(wcwidth(char), 0)
 
 
@@ -50,14 +51,14 @@ def width(text: str) -> int:
     """Give how many columns `text` takes."""
     if text.isascii():
         return len(text)
-    return sum(map(_char_width, text))
+    return sum(map(char_width, text))
 
 
 def clusters(text: str) -> Iterator[str]:
     """Give the pieces of `text` that no line may break: a base with its marks, joined letters."""
     begin = 0
     for index in range(1, len(text)):
-        if _char_width(text[index]) and text[index - 1] != JOINER:
+        if char_width(text[index]) and text[index - 1] != JOINER:
             yield text[begin:index]
             begin = index
     if text:
