@@ -331,6 +331,15 @@ class InvitationTests(RoomTests):
         self.ask("k0", Part(8, DEN))
         self.assertEqual(self.invited("eve"), f"eve is invited to {DEN}")
 
+    def test_guests_who_have_gone(self) -> None:
+        """Who has no key and went without having come in takes no place of those who are here."""
+        self.ask("ann", PRIVATE)
+        for number in range(INVITED):
+            self.chat.enter(f"k{number}", LOBBY)
+            self.invited(f"k{number}")
+            self.ask(f"k{number}", Bye())
+        self.assertEqual(self.invited("kim"), f"kim is invited to {DEN}")
+
 
 class KeptTests(RoomTests):
     """How long a room is what it was made, and how many of them there may be."""

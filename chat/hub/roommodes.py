@@ -12,7 +12,7 @@ from chat.fields import CROWD, ROOM_KEY_BYTES
 from chat.hub.charters import INVITED
 from chat.hub.effects import Effect, Send
 from chat.hub.house import House
-from chat.hub.members import Member
+from chat.hub.members import NOBODY, Member
 from chat.hub.owners import no_key
 from chat.hub.replies import nobody_there, reply_to
 from chat.hub.roll import Roll
@@ -109,6 +109,7 @@ class RoomModes:
         if guest is not None and room.name in guest.rooms:
             raise RequestRejected("IN_ROOM", f"{guest.nick.shown} is in {room.name} already")
         if room.has_doors:
+            room.guests = frozenset(filter(self._roll.get, room.guests)) or NOBODY  # some have gone
             self._house.charters.invite(room, b"" if guest is None else guest.client, account)
         if guest is None:
             text = f"{order.target} is not here, and may join {room.name} later"
