@@ -67,6 +67,10 @@ class Onlooker:
         middles = [row[1] if len(row) > 1 else row[0] for row in rows]
         return [re.sub(r"^\d\d:\d\d ", "", row).strip() for row in middles if row.strip()]
 
+    def times(self) -> list[str]:
+        """Give the rows that begin with a time, of a screen with a list of rooms."""
+        return [row for row in self.person.rows()[1:-2] if re.match(r"\d\d:\d\d ", row.partition(BESIDE)[2])]
+
     def rooms(self) -> list[str]:
         """Give the list of rooms."""
         return [

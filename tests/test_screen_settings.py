@@ -130,6 +130,15 @@ class TypedLinesTests(FileCase):
         self.assertEqual(TypedLines(self.path).load(), ["one", "zwei ä", "three"])
         self.assertEqual(self.mode(self.path), 0o600)
 
+    def test_secrets(self) -> None:
+        """What lets somebody into a room, or makes an operator, is not written down."""
+        for line in ("/join dev sesame", "/J #dev sesame", "/operator 4711", " /mode +k sesame"):
+            self.lines.add(line)
+        self.assertEqual(self.lines.load(), [])
+        for line in ("/join dev", "/mode", "the /join dev sesame"):
+            self.lines.add(line)
+        self.assertEqual(self.lines.load(), ["/join dev", "/mode", "the /join dev sesame"])
+
     def test_bounded(self) -> None:
         """Only the last ones stay, and the file does not grow for ever."""
         line = "x" * 500

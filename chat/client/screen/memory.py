@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 from chat.client.screen.settings import replace
 
 TYPED = 1_000  # lines that are remembered: as many as Ctrl-R finds in a moment
 TYPED_BYTES = 2 * 1_024 * TYPED  # of the file, above which it is written anew with the last ones
+
+# A room's key, or the code that makes an operator: typed once, and not to be kept in a file.
+_SECRET = re.compile(r"\s*/(operator|mode|(join|j)\s+\S+)\s+\S", re.IGNORECASE)
 
 
 class TypedLines:
@@ -34,7 +38,9 @@ class TypedLines:
         return lines[-TYPED:]
 
     def add(self, line: str) -> None:
-        """Remember one more."""
+        """Remember one more, unless it may hold a secret."""
+        if _SECRET.match(line):
+            return
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
