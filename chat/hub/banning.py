@@ -135,8 +135,7 @@ class Banning:
         if "/" in text or ":" in text:  # no nick has these
             raise RequestRejected("NICK_INVALID", f"{text} is no address, network or key: /help ban")
         nick = check_nick(text)
-        holder = self._roll.holder(nick.key)
-        account = self._roll.owners.owner(nick.key) or (None if holder is None else holder.account)
+        _, account = self._roll.person(nick.shown)
         return _Target(f"nick:{nick.key}", nick.shown, account, nick.key)
 
     def _check(self, target: _Target, member: Member) -> None:

@@ -18,7 +18,6 @@ from chat.hub.spans import show_span
 from chat.messages import DIRECT, Done, Rejected
 from chat.notices import Notice
 from chat.orders import BACK, CANCEL, Order
-from chat.safety import nick_key
 
 
 class Policing:
@@ -125,11 +124,9 @@ class Policing:
 
     def _person(self, nick: str) -> tuple[str, bytes]:
         """Give nick and account of whom a nick belongs to, else of whoever has it now."""
-        key = nick_key(nick)
-        holder, owner = self._roll.holder(key), self._roll.owners.owner(key)
-        if holder is None and owner is None:
+        holder, account = self._roll.person(nick)
+        if holder is None and account is None:
             raise nobody_there(DIRECT + nick)
-        account = owner or (None if holder is None else holder.account)
         if account is None:
             raise RequestRejected("NO_KEY", f"{nick} has no key, and operators have")
         return nick if holder is None else holder.nick.shown, account

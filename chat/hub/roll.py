@@ -76,6 +76,12 @@ class Roll:
             raise RequestRejected("NO_SUCH_NICK", f"nobody here is called {nick}")
         return holder
 
+    def person(self, nick: str) -> tuple[Member | None, bytes | None]:
+        """Give who is here under a nick, and the account of whom it belongs to, else of whoever has it."""
+        key = nick_key(nick)
+        holder, owner = self._nicks.get(key), self.owners.owner(key)
+        return holder, owner or (None if holder is None else holder.account)
+
     def admit(self, member: Member) -> Member:
         """Let somebody be here under a nick that is free, and that `check` has let pass. A key owns it then.
 

@@ -20,7 +20,6 @@ from chat.hub.rooms import Room, no_such_room
 from chat.messages import DIRECT, LOBBY, Done, is_direct
 from chat.notices import Notice
 from chat.orders import Order
-from chat.safety import nick_key
 
 NAMED = 10  # operators in the answer to who they are: 640 bytes of the 1,024 that it may have
 
@@ -100,11 +99,8 @@ class RoomModes:
         room = self._room(member, order.room)
         if room.has_doors:
             self._house.charters.check_operator(room, member, "invite to it")
-        nick = nick_key(order.target)
-        guest, account = self._roll.holder(nick), self._roll.owners.owner(nick)
-        if guest is not None:
-            account = guest.account
-        elif account is None:
+        guest, account = self._roll.person(order.target)
+        if guest is None and account is None:
             raise nobody_there(DIRECT + order.target)
         if guest is not None and room.name in guest.rooms:
             raise RequestRejected("IN_ROOM", f"{guest.nick.shown} is in {room.name} already")

@@ -28,8 +28,8 @@ class Silencing:
     def mute(self, member: Member, order: Order) -> list[Effect]:
         """Let somebody say nothing for a time, in the room or everywhere. Raises `RequestRejected`."""
         place = self._place(member, order)
-        nick, account = self._whom(order.target)
-        holder = self._roll.holder(nick_key(order.target))
+        holder, account = self._roll.person(order.target)
+        nick = order.target if holder is None else holder.nick.shown
         if account is not None and self._operators.is_operators(account):
             raise RequestRejected("IS_OPERATOR", f"{nick} operates this server: /deop first")
         at = int(self._roll.at)
@@ -43,12 +43,12 @@ class Silencing:
 
     def unmute(self, member: Member, order: Order) -> list[Effect]:
         """Let somebody speak again. Raises `RequestRejected`."""
-        nick, account = self._whom(order.target)
+        holder, account = self._roll.person(order.target)
+        nick = order.target if holder is None else holder.nick.shown
         who = name_muted(nick_key(nick), account)
         places = {self._place(member, order), order.room}
         if not [place for place in places if self._roll.mutes.remove(place, who)]:
             raise RequestRejected("NOT_MUTED", f"{nick} is not muted here")
-        holder = self._roll.holder(nick_key(nick))
         told: list[Effect] = []
         if holder is not None and (not order.room or order.room in holder.rooms):
             told = [Send(holder.client, Notice(f"{member.nick.shown} lets you speak again", order.room))]
@@ -56,11 +56,3 @@ class Silencing:
 
     def _place(self, member: Member, order: Order) -> str:
         return "" if self._operators.is_operator(member) else order.room
-
-    def _whom(self, name: str) -> tuple[str, bytes | None]:
-        """Give the nick as it is shown, and the account of whom it belongs to, else of whoever has it."""
-        key = nick_key(name)
-        holder, account = self._roll.holder(key), self._roll.owners.owner(key)
-        if holder is None:
-            return name, account
-        return holder.nick.shown, account or holder.account
