@@ -203,6 +203,14 @@ class BanTests(OperatorTests):
             self.assertTrue(refusal.text.startswith("you are banned until"))
         self.assertIsNone(self.come_in("kim2"))
 
+    def test_a_banned_key_is_not_linked(self) -> None:
+        """It stays itself, and so its ban is taken back by the same words."""
+        code = self.answer(self.ask(KIM, Link(9)), KIM)
+        self.ban(show_fingerprint(OTHER))
+        self.hub.apply(PAT, Hello(PROTOCOL_VERSION, PAT, "lea", code), self.now, OTHER)
+        self.order(OLGA, Verb.UNBAN, target=show_fingerprint(OTHER))
+        self.assertIsNone(self.come_in("lea", PAT, OTHER))
+
     def test_an_address(self) -> None:
         """Whoever speaks from there is out, at whatever door, and nobody comes in from there."""
         self.assertEqual(set(self.ban("10.0.0.0/16", reason="noise")), {"ann", "Bob"})

@@ -9,7 +9,7 @@ from chat.hub.hub import Hub
 from chat.hub.mutes import MAX_MUTES, ROOM_MUTES, Mutes
 from chat.hub.notebook import Notebook
 from chat.memos import Memos, Mute, memo_key
-from chat.messages import LOBBY, Accepted, Bye, Join, Kind, Nick, Part, Rejected, Say, Topic
+from chat.messages import LOBBY, Accepted, Bye, Join, Kind, Nick, Part, Rejected, Release, Say, Topic
 from chat.notices import Notice
 from chat.orders import FOREVER, MAY, Order, Verb, Who
 from chat.stored import Repeat, Stale
@@ -156,6 +156,19 @@ class MuteTests(RoomOperatorTests):
         self.ask(OLGA, Join(5, DEN))
         self.answer(self.order(OLGA, Verb.UNMUTE, DEN, "bob"))
         self.assertEqual(self.say_in(BOB, 1), "")
+
+    def test_unmute_who_had_the_nick(self) -> None:
+        """By the nick under which somebody was muted, whoever has it by now."""
+        self.order(KIM, Verb.MUTE, DEN, "lea")
+        self.order(KIM, Verb.MUTE, DEN, "bob")
+        self.ask(LEA, Nick(3, "lou"), Release(4, "lea"))
+        self.ask(BOB, Bye())
+        self.come("Lea", b"x" * 16, b"x" * 32)
+        self.come("bob", b"y" * 16, b"y" * 32)
+        for nick in ("lea", "BOB"):
+            self.answer(self.order(KIM, Verb.UNMUTE, DEN, nick), KIM)
+            self.assertEqual(self.refused(self.order(KIM, Verb.UNMUTE, DEN, nick), KIM)[0], "NOT_MUTED")
+        self.assertEqual(self.say_in(LEA, 1), "")
 
     def test_who_is_not_here(self) -> None:
         """Somebody may be muted before they come; an operator of the server never."""

@@ -63,10 +63,14 @@ class Bans:
 
     def check(self, nick: Nick, keys: Iterable[bytes | None], at: float) -> None:
         """Raise `RequestRejected` if whoever has one of these keys, or uses this nick, is banned."""
+        self.check_keys(keys, at)
+        self._raise(f"nick:{nick.key}", f"{nick.shown} is", at)
+
+    def check_keys(self, keys: Iterable[bytes | None], at: float) -> None:
+        """Raise `RequestRejected` if whoever has one of these keys is banned."""
         for key in keys if self._accounts else ():
             for about in () if key is None else self._accounts.get(key, ()):
                 self._raise(about, "you are", at)
-        self._raise(f"nick:{nick.key}", f"{nick.shown} is", at)
 
     def check_host(self, host: str, at: float) -> None:
         """Raise `RequestRejected` if the address is banned ("": there is none)."""

@@ -72,6 +72,7 @@ class Moves:
         """Let `key` be the person's to whom `code` was given, with all that it has by itself."""
         if key is None:
             raise no_key()
+        self._roll.bans.check_keys((self._roll.owners.account(key), key), self._roll.at)
         is_linked = self._roll.owners.account(key) != key
         log = self._house.get(log_name(key))
         if not is_linked and log is not None and log.head > self._direct.seen(log.name, log.head):

@@ -17,6 +17,7 @@ from chat.hub.pages import beginning
 from chat.hub.spans import show_end
 from chat.memos import Mute
 from chat.messages import is_direct
+from chat.safety import nick_key
 
 MAX_MUTES = 10_000  # everywhere, and in all rooms together: 300 bytes each, as bans
 ROOM_MUTES = 100  # in one room: who makes rooms to fill them leaves enough for the others
@@ -66,6 +67,15 @@ class Mutes:
                 return place, who
         return None
 
+    def known(self, room: str, nick: str, account: bytes | None) -> list[str]:
+        """Give by what somebody is muted in a room who has this account, or had this nick then."""
+        who, nick = name_muted(nick_key(nick), account), nick.casefold()
+        return [
+            each
+            for (place, each), mute in self._mutes.items()
+            if place == room and (each == who or mute.shown.casefold() == nick)
+        ]
+
     # --- mutes come and go
 
     def add(self, room: str, who: str, mute: Mute) -> None:
@@ -76,12 +86,10 @@ class Mutes:
         self._enter(room, who, mute)
         self._notebook.write(f"{room}/{who}", mute)
 
-    def remove(self, room: str, who: str) -> bool:
-        """Let somebody speak again; False: nothing kept them from it there."""
-        if not self._drop(room, who):
-            return False
+    def remove(self, room: str, who: str) -> None:
+        """Let somebody speak again who is muted there."""
+        self._drop(room, who)
         self._notebook.strike(f"{room}/{who}", Mute)
-        return True
 
     def expire(self, at: float) -> None:
         """Forget what has lasted long enough."""
@@ -110,13 +118,12 @@ class Mutes:
         if mute.until:
             self._look_at = min(self._look_at, mute.until)
 
-    def _drop(self, room: str, who: str) -> bool:
+    def _drop(self, room: str, who: str) -> None:
         if self._mutes.pop((room, who), None) is None:
-            return False
+            return
         self._counts[room] -= 1
         if not self._counts[room]:
             del self._counts[room]
-        return True
 
 
 def why(mute: Mute, room: str, who: str) -> str:

@@ -45,10 +45,13 @@ class Silencing:
         """Let somebody speak again. Raises `RequestRejected`."""
         holder, account = self._roll.person(order.target)
         nick = order.target if holder is None else holder.nick.shown
-        who = name_muted(nick_key(nick), account)
+        mutes = self._roll.mutes
         places = {self._place(member, order), order.room}
-        if not [place for place in places if self._roll.mutes.remove(place, who)]:
+        known = [(place, who) for place in places for who in mutes.known(place, nick, account)]
+        if not known:
             raise RequestRejected("NOT_MUTED", f"{nick} is not muted here")
+        for place, who in known:
+            mutes.remove(place, who)
         told: list[Effect] = []
         if holder is not None and (not order.room or order.room in holder.rooms):
             told = [Send(holder.client, Notice(f"{member.nick.shown} lets you speak again", order.room))]
