@@ -365,6 +365,14 @@ class ComingAndGoingTests(ScreenCase):
         self.assertIn(b"\x1b[?1049l", person.out)
         self.has_left(nick)
 
+    async def test_terminated_at_once(self) -> None:
+        """So does one that comes with the first frame, when the chat is not loaded yet."""
+        person, _ = self.at_screen(self.address, "--nick", self.nick())
+        await person.until(lambda: b"\x1b[?1049h" in person.out)
+        person.transport.signalProcess("TERM")
+        self.assertEqual(await person.ended, 128 + signal.SIGTERM)
+        self.assertIn(b"\x1b[?1049l", person.out)
+
     async def test_plain_lines(self) -> None:
         """NO_COLOR, a terminal that can do nothing or is too small, and --line-mode get plain lines."""
         ways: list[tuple[tuple[int, int], list[str], dict[str, str]]] = [

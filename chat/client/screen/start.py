@@ -10,6 +10,7 @@ import asyncio
 import gc
 import os
 import selectors
+import signal
 import time
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TYPED_FILE = "typed_lines"
 _TALK = "chat.client.screen.talk"
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is a key here
 
 
 def open_screen(room: str) -> tuple[App, asyncio.AbstractEventLoop]:
@@ -46,10 +48,32 @@ def run_screen(wishes: Wishes, complain: Callable[[str], None]) -> int:
     """Show the screen until the person leaves; gives the exit code. Raises what the visit fails with."""
     app, loop = open_screen(wishes.room)
     screen = loop.create_task(app.run())
+    signals = _ends(loop, screen)
     is_loaded = loop.run_until_complete(_load_chat(app, screen))
+    for number in _SIGNALS:
+        loop.remove_signal_handler(number)
+    if signals:
+        return 128 + signals[0]
     if not is_loaded:
         return 0
     return _chat(wishes, app, screen, loop, complain)
+
+
+def _ends(loop: asyncio.AbstractEventLoop, screen: asyncio.Task[None]) -> list[int]:
+    """Let a signal end the screen before there is a visit: the terminal is as it was then.
+
+    Gives where the signals that came are kept.
+    """
+    came: list[int] = []
+
+    def end(number: int) -> None:
+        came.append(number)
+        screen.cancel()
+
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end, number)
+    return came
 
 
 async def _load_chat(app: App, screen: asyncio.Task[None]) -> bool:
@@ -61,7 +85,9 @@ async def _load_chat(app: App, screen: asyncio.Task[None]) -> bool:
     waiting = [asyncio.ensure_future(asyncio.wait({each})) for each in (screen, loading)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if screen.done():
-        return screen.exception() is None  # what went wrong is raised by whoever waits for it
+        return (
+            not screen.cancelled() and screen.exception() is None
+        )  # what went wrong is raised by whoever waits for it
     loading.result()
     return True
 
