@@ -218,7 +218,7 @@ TABLE = (
         but={NATIVE: Except("it is measured there", {"": ("round trip 20 ms, loss 0%, heard 0 s ago",)})},
     ),
     Row("/version", _all("udpchat …")),
-    Row("/operator abc", _all("that is not the code that the server's log has"), but=_KEYLESS),
+    Row("/operator abc", _all("there is no code any more: an operator can /op you"), but=_KEYLESS),
     *[
         Row(
             f"/{verb} wes",

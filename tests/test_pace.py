@@ -199,6 +199,19 @@ class AddressTests(ServerTests):
         self.assertEqual({each.code for each in refused}, {TOO_FAST})
         self.assertIn("from your address", refused[0].text)
 
+    def test_who_goes_behind_a_paste(self) -> None:
+        """What still waits is paid by the address too: eight who have closed their channels talk as four."""
+        wire = self.wire_with({Limit.LINES: Rate(1, 1)})
+        other = Native(wire, ("192.0.3.1", 1), "other")
+        for port in range(1, 9):
+            talker = Sealed(wire, ("192.0.2.1", port))
+            talker.say(b"n%d" % port, *[b"hi"] * 20)
+            talker.close()
+        other.take_all()
+        for _ in range(100):
+            wire.clock.advance(0.05)
+        self.assertLessEqual(len(texts(other.take_all())), 5 * 4 + 1)
+
     def test_sessions(self) -> None:
         """A 17th of an address is told so, and comes in once another has gone; loopback has any number."""
         wire = self.wire_with({})

@@ -88,10 +88,12 @@ class Operators:
 
     def claim(self, account: bytes, nick: str, code: str, now: float, at: float) -> None:
         """Let who says the code, which is good for one time, be an operator. Raises `RequestRejected`."""
+        if not self._code:
+            raise RequestRejected("CODE_INVALID", "there is no code any more: an operator can /op you")
         if len(self._wrong) == TRIES and now - self._wrong[0] < TRY_SECONDS:
             raise RequestRejected("BUSY", "too many wrong codes: wait a minute", TRY_SECONDS)
         said = code.lower().replace("-", "").replace(" ", "")
-        if not self._code or not compare_digest(said.encode(), self._code.encode()):
+        if not compare_digest(said.encode(), self._code.encode()):
             self._wrong.append(now)
             raise RequestRejected("CODE_INVALID", "that is not the code that the server's log has")
         self.appoint(account, nick, "the code in the log", at)

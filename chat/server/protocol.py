@@ -279,7 +279,7 @@ class ChatServer(DatagramProtocol):
         """Know a peer no more. Who spoke text leaves with it; a native member may come back on another."""
         self._forget(peer)
         if isinstance(peer.session, TextSession):
-            self._advance(self._hub.apply(peer.session.member, Bye(reason), now), now)
+            self._advance(self._hub.apply(peer.session.member, Bye(reason), now, None, peer.origin), now)
 
     def _forget(self, peer: AnyPeer) -> None:
         self._book.forget(peer)
