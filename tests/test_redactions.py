@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from chat.commands import parse_command
 from chat.errors import RequestRejected
-from chat.hub.effects import Effect, Publish, Read, Redact
-from chat.messages import LOBBY, PROTOCOL_VERSION, Accepted, Bye, Fetch, Hello, Join, Part
+from chat.hub.effects import Effect, Publish, Read, Redact, Seek
+from chat.hub.redactions import NEWEST
+from chat.messages import LOBBY, PROTOCOL_VERSION, Accepted, Bye, Entry, Fetch, Hello, Join, Part
 from chat.notices import REDACTED, Redacted
 from chat.orders import Order, Verb
-from chat.stored import Page
+from chat.stored import Found, Page
 from tests.hub_support import ANN, BOB, entry, only, say
 from tests.operator_support import KIM, OLGA, OLGAS, OperatorTests
 from tests.support import ANN as ANNS
@@ -85,6 +86,29 @@ class RedactionTests(OperatorTests):
         self.assertEqual(told.message, Redacted(LOBBY, 1, "Bob"))
         self.assertEqual(set(told.members), {ANN, BOB, KIM, OLGA})
         self.assertEqual(self.answer([done]), "")
+
+    def test_what_was_read_before(self) -> None:
+        """An answer of the store that is as old as the text does not bring it back, nor does a search."""
+        read = only(self.ask(ANN, Fetch(8, LOBBY, None, None, 9)), Read)
+        seek, *_ = self.order(BOB, Verb.SEARCH, LOBBY, text="one")
+        assert isinstance(seek, Seek), seek
+        self.hub.redacted(only(self.found("bob", 2), Redact).token, True)
+        told = self.told(self.hub.answered(read.token, Page(0, 6, PAGE)), ANN)
+        said = [each.text for each in told if isinstance(each, Entry)]
+        self.assertEqual(said, [REDACTED, "two", "three", REDACTED, "five"])
+        self.assertIn(REDACTED, self.answer(self.hub.found(seek.token, Found(PAGE[:1], 0)), BOB))
+
+    def test_only_the_newest_are_remembered(self) -> None:
+        """More than 64 later no answer of the store is so old."""
+        for number in range(6, NEWEST + 8):
+            self.store(self.ask(ANN, say(number)))
+        read = only(self.ask(ANN, Fetch(8, LOBBY, None, None, 9)), Read)
+        for seq in range(1, NEWEST + 2):
+            found = self.hub.answered(self.asked("", seq).token, Page(0, 99, (entry(seq),)))
+            self.hub.redacted(only(found, Redact).token, True)
+        page = Page(0, 99, (entry(1, "one"), entry(2, "two")))
+        told = self.told(self.hub.answered(read.token, page), ANN)
+        self.assertEqual([each.text for each in told if isinstance(each, Entry)], ["one", REDACTED])
 
     def test_forgotten_meanwhile(self) -> None:
         """What the store does not keep any more is told to nobody but who asked."""

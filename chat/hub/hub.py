@@ -249,7 +249,8 @@ class Hub:
 
     def answered(self, token: int, page: Page) -> list[Effect]:
         """Send what the store has read to who asked for it, if it is still in the room."""
-        return (self._redactions if token in self._redactions else self._looks).answered(token, page)
+        asker = self._redactions if token in self._redactions else self._looks
+        return asker.answered(token, self._redactions.clean(page))
 
     def redacted(self, token: int, is_done: bool) -> list[Effect]:
         """Tell of a text that the store has taken away, or does not keep any more."""
@@ -257,7 +258,7 @@ class Hub:
 
     def found(self, token: int, found: Found) -> list[Effect]:
         """Go on with a search of which the store has made one step, or answer it."""
-        return self._searches.found(token, found)
+        return self._searches.found(token, self._redactions.clean(found))
 
     def failed(self, token: bytes | int) -> list[Effect]:
         """Tell who asked that the store could not do it; nobody else has seen anything.

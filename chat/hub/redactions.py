@@ -7,7 +7,9 @@ order is carried out, and again when the store has found the line.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from msgspec.structs import replace
 
 from chat.errors import RequestRejected
 from chat.fields import FETCH_LIMIT
@@ -21,8 +23,10 @@ from chat.messages import Done, Entry, Fetch
 from chat.notices import REDACTED, Redacted
 from chat.orders import Order
 from chat.safety import nick_key
-from chat.stored import Page
+from chat.stored import Found, Page
 
+NEWEST = 64  # redactions that are remembered: more than in the second that an answer of the store may take
+_Read = TypeVar("_Read", Page, Found)
 _READING = "/redact"  # in the place of a room's name, which it cannot be
 
 
@@ -43,6 +47,7 @@ class Redactions:
         self._rights = rights
         self._tokens = tokens
         self._under_way: dict[int, _Redaction] = {}  # one a member, and of those who have gone meanwhile
+        self._newest: dict[int, None] = {}  # positions that were redacted last, at most NEWEST
 
     def __contains__(self, token: object) -> bool:
         return token in self._under_way
@@ -81,12 +86,23 @@ class Redactions:
         room = self._house.get(order.room)
         told: list[Effect] = []
         if is_done and room is not None and entry is not None:
+            self._newest[entry.seq] = None
+            if len(self._newest) > NEWEST:
+                del self._newest[next(iter(self._newest))]
             told = [Publish(room.everybody, Redacted(room.name, entry.seq, entry.nick), b"")]
         if member is None:
             return told
         if not is_done:
             return reply_to(member, rejected(order.id, _nothing_there(order)))
         return told + reply_to(member, Done(order.id, ""))
+
+    def clean(self, read: _Read) -> _Read:
+        """Give what the store has read, maybe before it took some of the texts away."""
+        newest = self._newest
+        if not any(each.seq in newest for each in read.entries):
+            return read
+        entries = (replace(each, text=REDACTED) if each.seq in newest else each for each in read.entries)
+        return replace(read, entries=tuple(entries))
 
     def failed(self, token: int) -> list[Effect]:
         """Tell who asked that the store could not do it."""
