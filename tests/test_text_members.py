@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from chat.errors import RemoteProtocolError
 from chat.messages import (
     LOBBY,
@@ -214,6 +216,21 @@ class MemberTests(Conversation):
         for number in range(ASKED):
             self.hear(b"/names", now=(number + 1) * COMMAND_SECONDS)
         self.assertEqual(self.tell(Done(2, "be nice")), [])
+
+    def test_no_command_is_dropped_without_a_word(self) -> None:
+        """Whoever types too many is told until when they are refused, however they come; then they are done."""
+        start = 0.0
+        for pause in (0.05, 0.35, 0.9, 0.99):
+            start += 100.0
+            now, refused_until, done = start, 0.0, 0
+            while now < start + 50.0:
+                requests = self.hear(b"/names\n", now=now)
+                told = re.findall(rb"not done, nor is any in the next (\d+) s", b"".join(self.said()))
+                refused_until = max([refused_until, *(now + int(seconds) for seconds in told)])
+                self.assertTrue(requests or now < refused_until, f"{pause=} {now=}")
+                done += len(requests)
+                now += pause
+            self.assertGreaterEqual(done, 35)  # of 50: what is refused does not count
 
     def test_history(self) -> None:
         """What was said comes as it was said, and its end is not told; nothing is told in words."""

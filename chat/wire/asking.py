@@ -7,6 +7,7 @@ reply means something only beside what was asked.
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,8 @@ from chat.messages import DIRECT, Kind, Request, Say, is_direct
 
 COMMANDS_AT_ONCE = 5  # answered in five seconds: a person types no faster, and answers are long
 COMMAND_SECONDS = 5.0
+TOLD_BUSY = "TOLD_BUSY"
+SHUT_SECONDS = 1.0  # that more are refused then, at least: so often is a notice of one kind told
 ASKED = 64  # requests whose answers are told apart: as many as wait in the hub for one member
 SAID_ALONE = 320  # texts to one person whose answers are: a datagram's 256 lines, behind 64 that wait
 
@@ -37,16 +40,29 @@ class Asking:
         self._waiting: dict[int, Asked] = {}  # by id, at most ASKED
         self._alone: dict[int, str] = {}  # whom a text was said to alone, by id; at most SAID_ALONE
         self._asked_at: deque[float] = deque(maxlen=COMMANDS_AT_ONCE)
+        self._shut_until = float("-inf")  # too many came: none is done before that
 
     def go_on(self, number: int) -> None:
         """Number texts above `number`: those up to it may be stored already."""
         self._n = number
 
     def take_turn(self, now: float) -> None:
-        """Count a command. Raises `RequestRejected` if there were too many at once."""
-        if len(self._asked_at) == COMMANDS_AT_ONCE and now - self._asked_at[0] < COMMAND_SECONDS:
-            raise RequestRejected("BUSY", "too many commands at once: wait a moment", COMMAND_SECONDS)
-        self._asked_at.append(now)
+        """Count a command. Raises `RequestRejected` if there were too many at once.
+
+        Then all are refused until the time that it names: who has read that knows what was not done. Those
+        after the first have the code TOLD_BUSY, and need no notice.
+        """
+        code = TOLD_BUSY
+        if now >= self._shut_until:
+            first = self._asked_at[0] if len(self._asked_at) == COMMANDS_AT_ONCE else float("-inf")
+            if now - first >= COMMAND_SECONDS:
+                self._asked_at.append(now)
+                return
+            code = "BUSY"
+            self._shut_until = max(first + COMMAND_SECONDS, now + SHUT_SECONDS)
+        left = self._shut_until - now
+        text = f"too many commands at once: this one was not done, nor is any in the next {ceil(left)} s"
+        raise RequestRejected(code, text, left)
 
     def say(self, room: str, kind: Kind, text: str) -> Say:
         """Give the request that a text is. Raises `RequestRejected` if it is too long."""

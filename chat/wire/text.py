@@ -45,7 +45,7 @@ from chat.notices import Notice, Out
 from chat.safety import clean_text, is_blank
 from chat.typed import check_current
 from chat.wire.affairs import Affairs
-from chat.wire.asking import Asking
+from chat.wire.asking import TOLD_BUSY, Asking
 from chat.wire.ignored import Ignored
 from chat.wire.lines import (
     EXIT,
@@ -316,7 +316,8 @@ class TextSession:
                 return [self._say(line[1:])]
             return self._command(line, now)
         except RequestRejected as refusal:
-            self._complain(refusal.code, refusal.text, now)
+            if refusal.code != TOLD_BUSY:
+                self._complain(refusal.code, refusal.text, now)
             self._is_misplaced = is_for(line, "join") or is_for(line, "switch")
             return []
 
