@@ -175,6 +175,21 @@ class CommandTests(ScriptCase):
         self.assertEqual(self.client.said, [("one", "lobby", Kind.SAY)])
         self.assertEqual(self.printed[1:], ["you are in lobby", "you are not in nosuch: you are in lobby"])
 
+    def test_a_room_that_was_just_asked_for(self) -> None:
+        """It is asked for again, with the other key, as long as it has not answered; refused, it is no room of ours."""
+        visit = Visit(Clock())
+        visit.begin(self.client.real, "lobby")
+        first, second = visit.ask("/join dev", 1), visit.ask("/join dev sesame", 2)
+        self.assertNoResult(second)
+        for asked in (first, second):
+            refusal = OutOfRoom("dev", "KEY_WRONG", "dev has a key")
+            self.assertTrue(visit.answers(refusal))
+            self.client.joining.pop()[1].errback(RequestRejected("KEY_WRONG", "dev has a key"))
+            self.failureResultOf(asked, RequestRejected)
+        self.assertEqual(self.client.moves[-2:], ["join dev", "join dev sesame"])
+        self.assertEqual((visit.room, visit.is_in("dev")), ("lobby", False))
+        self.assertFalse(visit.answers(refusal))
+
     def test_motd(self) -> None:
         """A message of the day is asked for to its end, piece by piece."""
         self.feed("/motd")

@@ -44,7 +44,8 @@ class PeoplesLines:
 
     def happened(self, happening: Happening) -> None:
         """Print what is said, and who comes and goes."""
-        is_told = not isinstance(happening, FirstContact) and not self._visit.hides(happening)
+        is_told = not (self._visit.hides(happening) or self._visit.answers(happening))
+        is_told = is_told and not isinstance(happening, FirstContact)
         if self._is_following and is_told:
             if self._visit.is_first_unread(happening):
                 self._write(show.remark(show.WAITING))

@@ -116,7 +116,7 @@ class Terminal:
                 self._show(happening)
 
     def _show(self, happening: Happening) -> None:
-        if self._visit.hides(happening):
+        if self._visit.hides(happening) or self._visit.answers(happening):
             return
         if self._visit.is_first_unread(happening):
             print(show.remark(show.WAITING))

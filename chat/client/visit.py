@@ -248,6 +248,10 @@ class Visit:
             case _:
                 return False
 
+    def answers(self, happening: Happening) -> bool:
+        """Say whether what was typed has this as its answer, which says why: a room does not let us in."""
+        return isinstance(happening, OutOfRoom) and happening.room in self._moves
+
     def is_first_unread(self, happening: Happening) -> bool:
         """Say whether this is the first of what was said to us alone before we came."""
         match happening:
@@ -305,6 +309,10 @@ class Visit:
 
     async def _join(self, join: Join) -> Answer:
         place = self._places.move(join)
+        if (
+            join.room in self._moves
+        ):  # whether we are in is not known yet, and one key may open what another does not
+            place = None
         if place is not None:
             return Answer([f"you are in {join.room}"])
         try:
