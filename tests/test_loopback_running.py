@@ -91,6 +91,15 @@ class CommandLineTests(LoopbackTestCase):
         self.assertIn("--port: '70000' is not a whole number from 0 to 65535", said)
         self.assertNotIn("Traceback", said)
 
+    def test_a_bad_value_in_the_foreground(self) -> None:
+        """`udpchatd` says what is wrong in one line on standard error, and nothing else."""
+        done = run(
+            [sys.executable, "-c", "from chat.server.daemon import main; main()", "--limit=nonsense=3"]
+        )
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        (line,) = done.stderr.splitlines()
+        self.assertTrue(line.startswith("udpchatd: --limit: 'nonsense' is not one of lines, "), line)
+
     def test_the_version(self) -> None:
         """`--version` prints udpchat's, not Twisted's."""
         done = run(twistd("udpchat", "--version"))

@@ -56,7 +56,9 @@ class OptionsTests(SynchronousTestCase):
         options = parse("--operator", shown[0], f"--operator={shown[1]}")
         self.assertEqual(options["operators"], (b"\1" * 32, b"\2" * 32))
         self.assertEqual(parse()["operators"], ())
-        self.assertIn("--operator: 'ann' is not a fingerprint", self.refused("--operator", "ann"))
+        refused = self.refused("--operator", "ann")
+        self.assertIn("--operator: 'ann' is not a fingerprint", refused)
+        self.assertIn("which udpchat --fingerprint prints", refused)
 
     def test_ports(self) -> None:
         """A port is a whole number from 0 to 65535, in plain digits; the error says so."""

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import sys
 
+from twisted.python.usage import UsageError
 from twisted.scripts.twistd import run
+
+from chat.server.tap import Options
 
 
 def main() -> None:
-    """Run `twistd --nodaemon --pidfile= udpchat` with the arguments that were given."""
+    """Run `twistd --nodaemon --pidfile= udpchat` with the arguments that were given.
+
+    They are read here first: of a wrong one twistd says what is wrong below a page of help, on standard output.
+    """
+    try:
+        Options().parseOptions(sys.argv[1:])
+    except UsageError as error:
+        raise SystemExit(f"udpchatd: {error} (udpchatd --help lists the options)") from None
     sys.argv[1:1] = ["--nodaemon", "--pidfile=", "udpchat"]
     run()

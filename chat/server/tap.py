@@ -125,7 +125,7 @@ class Options(UsageOptions):
         """Whose key has this fingerprint (SHA256:...) operates the server; may be given several times."""
         found = read_fingerprint(fingerprint)
         if found is None:
-            allowed = "a fingerprint: SHA256: and 43 characters, which udpchat --show-fingerprint prints"
+            allowed = "a fingerprint: SHA256: and 43 characters, which udpchat --fingerprint prints"
             raise UsageError(f"--operator: {fingerprint!r} is not {allowed}")
         self["operators"] += (found,)
 
