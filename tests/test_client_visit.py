@@ -176,7 +176,7 @@ class CommandTests(ScriptCase):
         self.assertEqual(self.printed[1:], ["you are in lobby", "you are not in nosuch: you are in lobby"])
 
     def test_a_room_that_was_just_asked_for(self) -> None:
-        """It is asked for again, with the other key, as long as it has not answered; refused, it is no room of ours."""
+        """As long as it has not answered it is asked again, with the other key; refused, it is not ours."""
         visit = Visit(Clock())
         visit.begin(self.client.real, "lobby")
         first, second = visit.ask("/join dev", 1), visit.ask("/join dev sesame", 2)

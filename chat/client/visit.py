@@ -309,9 +309,7 @@ class Visit:
 
     async def _join(self, join: Join) -> Answer:
         place = self._places.move(join)
-        if (
-            join.room in self._moves
-        ):  # whether we are in is not known yet, and one key may open what another does not
+        if join.room in self._moves:  # not in yet, and this key may open what the other does not
             place = None
         if place is not None:
             return Answer([f"you are in {join.room}"])

@@ -13,7 +13,7 @@ from chat.server.tap import Options
 def main() -> None:
     """Run `twistd --nodaemon --pidfile= udpchat` with the arguments that were given.
 
-    They are read here first: of a wrong one twistd says what is wrong below a page of help, on standard output.
+    They are read here first: twistd says what is wrong with one below a page of help, on standard output.
     """
     try:
         Options().parseOptions(sys.argv[1:])
