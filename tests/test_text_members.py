@@ -218,7 +218,7 @@ class MemberTests(Conversation):
         self.assertEqual(self.tell(Done(2, "be nice")), [])
 
     def test_no_command_is_dropped_without_a_word(self) -> None:
-        """Whoever types too many is told until when they are refused, however they come; then they are done."""
+        """Whoever types too many is told until when they are refused; then they are done again."""
         start = 0.0
         for pause in (0.05, 0.35, 0.9, 0.99):
             start += 100.0
