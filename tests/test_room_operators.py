@@ -8,7 +8,7 @@ from chat.hub.effects import Commit, Publish
 from chat.hub.hub import Hub
 from chat.hub.mutes import MAX_MUTES, ROOM_MUTES, Mutes
 from chat.hub.notebook import Notebook
-from chat.memos import Memos, Mute, memo_key
+from chat.memos import Charter, Memos, Mute, memo_key
 from chat.messages import LOBBY, Accepted, Bye, Join, Kind, Nick, Part, Rejected, Release, Say, Topic
 from chat.notices import Notice
 from chat.orders import FOREVER, MAY, Order, Verb, Who
@@ -170,6 +170,18 @@ class MuteTests(RoomOperatorTests):
             self.assertEqual(self.refused(self.order(KIM, Verb.UNMUTE, DEN, nick), KIM)[0], "NOT_MUTED")
         self.assertEqual(self.say_in(LEA, 1), "")
 
+    def test_a_room_that_begins_anew(self) -> None:
+        """Has none of those who were muted by whoever made the one before of that name; others stay."""
+        self.order(KIM, Verb.MUTE, DEN, "bob", number=FOREVER)
+        self.ask(ANN, Join(5, "tmp"))
+        for nick in ("bob", "lea"):
+            self.order(ANN, Verb.MUTE, "tmp", nick, number=FOREVER)
+        self.ask(ANN, Part(9, "tmp"))
+        self.ask(BOB, Join(5, "tmp"))
+        self.assertEqual(self.say_in(BOB, 1, "tmp"), "")
+        self.assertIsNone(self.hub.memos_to_keep()[memo_key(Mute, "tmp/nick:bob")])
+        self.assertEqual(self.say_in(BOB, 2), "MUTED")
+
     def test_who_is_not_here(self) -> None:
         """Somebody may be muted before they come; an operator of the server never."""
         self.answer(self.order(KIM, Verb.MUTE, DEN, "nobody"), KIM)
@@ -205,7 +217,9 @@ class MuteTests(RoomOperatorTests):
         memos = self.hub.memos_to_keep()
         kept = {key.removeprefix("mute:"): memo for key, memo in memos.items() if isinstance(memo, Mute)}
         self.assertEqual(set(kept), {"den/nick:bob", f"/key:{OTHER.hex()}"})
-        self.begin(Hub(operators=[OLGAS]), Memos(mutes=kept))
+        charter = memos[memo_key(Charter, DEN)]
+        assert isinstance(charter, Charter), charter
+        self.begin(Hub(operators=[OLGAS]), Memos(mutes=kept, charters={DEN: charter}))
         self.assertEqual(self.say_in(BOB, 1), "MUTED")
         self.assertEqual(self.say_in(LEA, 1), "MUTED")
         self.now += 30

@@ -33,9 +33,12 @@ class Moves:
         member.check_join(join.room, self._roll.now)
         if len(member.rooms) >= MEMBER_ROOMS:
             raise RequestRejected("TOO_MANY_ROOMS", f"you are in {MEMBER_ROOMS} rooms: leave one first")
-        limit = Limit.NEW_ROOMS if self._house.is_new(join.room) else Limit.JOINS
-        self._pace.pay(member, limit, self._roll.now)
-        told = self._house.let_in(member, self._house.find(member, join.room, join.key), self._roll.now)
+        is_new = self._house.is_new(join.room)
+        self._pace.pay(member, Limit.NEW_ROOMS if is_new else Limit.JOINS, self._roll.now)
+        room = self._house.find(member, join.room, join.key)
+        if is_new:
+            self._roll.mutes.clear(room.name)
+        told = self._house.let_in(member, room, self._roll.now)
         self._roll.note(member)
         return told + reply_to(member, self._joined(member, join))
 

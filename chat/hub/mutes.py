@@ -91,6 +91,12 @@ class Mutes:
         self._drop(room, who)
         self._notebook.strike(f"{room}/{who}", Mute)
 
+    def clear(self, room: str) -> None:
+        """Forget who is muted in a room that begins anew: it has other operators."""
+        if self._counts[room]:
+            for who in [who for place, who in self._mutes if place == room]:
+                self.remove(room, who)
+
     def expire(self, at: float) -> None:
         """Forget what has lasted long enough."""
         if at < self._look_at:
