@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -99,6 +100,15 @@ class CommandLineTests(LoopbackTestCase):
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         (line,) = done.stderr.splitlines()
         self.assertTrue(line.startswith("udpchatd: --limit: 'nonsense' is not one of lines, "), line)
+
+    def test_help_that_nobody_reads_to_its_end(self) -> None:
+        """`udpchatd --help | head` ends by the signal for it, without a traceback."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, "-c", "from chat.server.daemon import main; main()", "--help"]
+        with os.fdopen(writing, "wb") as closed:
+            done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False)
+        self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""))
 
     def test_the_version(self) -> None:
         """`--version` prints udpchat's, not Twisted's."""

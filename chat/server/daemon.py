@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from twisted.python.usage import UsageError
@@ -15,9 +16,11 @@ def main() -> None:
 
     They are read here first: twistd says what is wrong with one below a page of help, on standard output.
     """
+    ignored = signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `udpchatd --help | head`
     try:
         Options().parseOptions(sys.argv[1:])
     except UsageError as error:
         raise SystemExit(f"udpchatd: {error} (udpchatd --help lists the options)") from None
+    signal.signal(signal.SIGPIPE, ignored)
     sys.argv[1:1] = ["--nodaemon", "--pidfile=", "udpchat"]
     run()
