@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -103,12 +102,12 @@ class CommandLineTests(LoopbackTestCase):
 
     def test_help_that_nobody_reads_to_its_end(self) -> None:
         """`udpchatd --help | head` ends by the signal for it, without a traceback."""
+        main = f"exec {sys.executable} -c 'from chat.server.daemon import main; main()' --help"
         reading, writing = os.pipe()
         os.close(reading)
-        command = [sys.executable, "-c", "from chat.server.daemon import main; main()", "--help"]
-        with os.fdopen(writing, "wb") as closed:
-            done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False)
-        self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""))
+        with os.fdopen(writing, "wb") as unread:
+            done = run(["sh", "-c", f"{main} >&0"], stdin=unread)
+        self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, ""))
 
     def test_the_version(self) -> None:
         """`--version` prints udpchat's, not Twisted's."""
