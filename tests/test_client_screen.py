@@ -206,7 +206,37 @@ class KeyTests(ScreenCase):
         await person.until(
             lambda: f"you are in {self.room}" in screen.said() and "PgDn" not in screen.network
         )
+        person.type(PAGE_UP)
+        await person.until(lambda: "PgDn: newer" in screen.network)
+        person.type(b"/ping" + ENTER)  # what is typed brings back the end, where the answer stands
+        await person.until(lambda: screen.said()[-1] == "pong" and "PgDn" not in screen.network)
         await self.leave(person, CTRL_C)
+
+    async def test_said_elsewhere(self) -> None:
+        """What is said to one person stands in a window of its own; where it was typed stands which one."""
+        eve = self.nick("eve")
+        await self.follower(eve).joined()
+        person, screen = await self.enter(self.nick())
+        person.type(f"/msg {eve} hello".encode() + ENTER)
+        await screen.ends(f"-> {eve}: hello (window 2)")
+        person.type(alt("2"))
+        await screen.ends(f"-> {eve}: hello")
+        await self.leave(person, CTRL_D)
+
+    async def test_a_room_that_is_not_for_us(self) -> None:
+        """That it does not let us in is told once."""
+        club = f"{self.room}club"
+        founder = self.script(self.ann, "--room", club, home=self.met())
+        self.feed(founder, b"/mode +i")
+        self.assertEqual(await founder.ended, 0)
+        person, screen = await self.enter(self.nick())
+        person.type(f"/join {club}".encode() + ENTER)
+        await person.until(lambda: any("not accepted" in row for row in screen.said()))
+        person.type(b"/ping" + ENTER)
+        await screen.ends("pong")
+        self.assertEqual([row for row in screen.said() if "you are out" in row], [])
+        self.assertNotIn(club, "".join(screen.rooms()))
+        await self.leave(person, CTRL_D)
 
 
 class NetworkTests(ScreenCase):

@@ -121,6 +121,8 @@ class Talk:
                 self._model.lost(happening.seq, line, happening.room)
             case OutOfRoom(room, ""):
                 self._model.windows.close(room)
+            case OutOfRoom(room) if self._visit.answers(happening):
+                self._teller.put_out(room)
             case RosterChanged(room):
                 self._rosters.pop(room, None)
             case InRoom(joined):
@@ -215,6 +217,7 @@ class Talk:
         if says_goodbye(line):
             self._app.leave()
             return
+        self._model.to_end()  # where the answer will stand
         try:
             text = check_line(line)
             if text:
@@ -281,7 +284,11 @@ class Talk:
         asking = self._visit.ask(line, number)
         if number in self._visit.pending and is_text(line):
             room = self._visit.pending[number].room
-            self._model.said(number, room, self._words(line, room))
+            words = self._words(line, room)
+            self._model.said(number, room, words)
+            if room.startswith(PERSON) and room != name:
+                place = self._model.windows.number(room)
+                self._tell(f"-> {room.removeprefix(PERSON)}: {words} (window {place})", name, Look.COMING)
         asking.addCallbacks(self._answered, self._rejected, (number,), errbackArgs=(line, number))
         self._follow()
 

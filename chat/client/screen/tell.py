@@ -49,7 +49,7 @@ class Teller:
             case InRoom(joined) if not is_direct(joined.room):
                 self._is_in(joined)
             case OutOfRoom(room, code) if code:
-                self._is_out(room, show.happening_line(happening, room))
+                self.put_out(room, show.happening_line(happening, room))
             case FirstContact():
                 self._model.tell(show.happening_line(happening, ""))
             case Notice(room=room):
@@ -73,7 +73,7 @@ class Teller:
         window.scrollback.redact(redacted.seq, REDACTED)
         self._model.tell(show.happening_line(redacted, redacted.room), Look.COMING, redacted.room)
 
-    def _is_out(self, room: str, line: str) -> None:
+    def put_out(self, room: str, line: str = "") -> None:
         """Tell where it is read why we are in a room no more; one that we never were in has no window."""
         windows = self._model.windows
         window = windows.get(room)

@@ -102,6 +102,10 @@ class Windows:
         names = list(self._windows)
         return names[number - 1] if 1 <= number <= len(names) else None
 
+    def number(self, name: str) -> int:
+        """Give the number of the window of that name, which is there: see `at`."""
+        return list(self._windows).index(name) + 1
+
     def beside(self, steps: int) -> str:
         """Name the window so many steps further, round and round."""
         names = list(self._windows)
