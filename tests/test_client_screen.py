@@ -40,8 +40,8 @@ class ScreenTests(ScreenCase):
         """40 x 10: the topic, six rows of talk, the network, the line."""
         nick = self.nick()
         person, screen = await self.enter(nick, size=(40, 10))
-        person.type(b"/topic tea" + ENTER + b"one two three four five six seven eight nine" + ENTER)
-        await person.until(lambda: screen.said()[-1:] == ["seven eight nine"])
+        person.type(b"/topic tea" + ENTER + b"one two three four five seventeen eight" + ENTER)
+        await person.until(lambda: screen.said()[-1:] == ["seventeen eight"])
         await person.until(lambda: "1 pending" not in screen.network)
         rows = [timeless(row) for row in person.rows()]
         self.assertEqual(rows[0], f" {self.room}: tea".ljust(32) + " 1 here")
@@ -50,8 +50,8 @@ class ScreenTests(ScreenCase):
             [
                 f"hh:mm you are in {self.room}",
                 f"hh:mm * {nick} set the topic: tea",
-                f"hh:mm {nick}: one two three four five six",
-                "      seven eight nine",
+                f"hh:mm {nick}: one two three four five",
+                "      seventeen eight",
                 " connected N ms",
                 ">",
             ],
