@@ -247,6 +247,15 @@ class SeenTests(AboutTests):
         self.show("bob", self.positions[-1])
         self.assertNotIn("bob", self.line("ann", "seen", LOBBY))
 
+    def test_who_came_in_twice(self) -> None:
+        """Whose first answer may be lost has shown nothing from before the second; who told so has."""
+        self.show("bob", self.positions[1])
+        for name in ("bob", "kim", "pat"):
+            self.chat.ask(name, Join(9, LOBBY))
+            self.show(name, self.positions[-1])
+        told = "shown to 1: bob; sent as text to 1: ~pat; 1 came later, or it is not known"
+        self.assertEqual(self.line("ann", "seen", LOBBY), told)
+
     def test_after_a_restart(self) -> None:
         """Nothing is told of what was said before, which may be lost; what comes then is told as ever."""
         self.show("bob", self.positions[-1])

@@ -29,6 +29,9 @@ class Moves:
     def join(self, member: Member, join: Join) -> list[Effect]:
         """Let a member into a room, or tell it again that it is in."""
         if join.room in member.rooms:
+            # If its first Joined was lost, a native client shows only what comes from now on.
+            if not member.is_plain and not member.shown.get(join.room):
+                member.entered[join.room] = self._house.room_of(member, join.room).head
             return reply_to(member, self._joined(member, join))
         member.check_join(join.room, self._roll.now)
         if len(member.rooms) >= MEMBER_ROOMS:
