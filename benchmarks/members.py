@@ -43,7 +43,7 @@ SINCE = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)  # of a certificate: 
 UNTIL = datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC)
 
 SO_TIMESTAMPNS = 35  # Linux: the kernel notes when a datagram came. Python has no name for it
-ACCEPTED, ENTRY, FETCHED = 33, 37, 40  # the tags of frames
+ACCEPTED, REJECTED, ENTRY, FETCHED = 33, 34, 37, 40  # the tags of frames
 TIMESPEC = struct.Struct("@ll")
 _NUMBER = re.compile(rb"#(\d+)#")  # in a text: which one it is
 
@@ -271,6 +271,8 @@ class FramesMember(Member):
         for frame in frames:
             if frame[0] == ACCEPTED:
                 self._unanswered -= 1
+            elif frame[0] == REJECTED:  # then what is measured is not what was meant
+                raise SystemExit(f"{self.nick}: the server refuses: {frame[3]}")
             elif frame[0] == ENTRY:
                 self._page = max(self._page, frame[2])
             elif frame[0] == FETCHED:  # a page that reaches the head and does not suffice: from the beginning

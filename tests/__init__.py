@@ -1,6 +1,7 @@
 """The tests of udpchat: `trial tests` and `pytest` run the same ones."""
 
 import atexit
+import faulthandler
 import os
 import tempfile
 
@@ -16,3 +17,7 @@ if "udpchat-tests-" not in os.environ.get("XDG_STATE_HOME", ""):
     atexit.register(_home.cleanup)
     os.environ["XDG_DATA_HOME"] = os.environ["XDG_STATE_HOME"] = _home.name
     os.environ.pop("STATE_DIRECTORY", None)
+
+# For whoever runs them where nobody looks: what is still at it after so many seconds says where it is.
+if "UDPCHAT_WHERE_AFTER" in os.environ:
+    faulthandler.dump_traceback_later(float(os.environ["UDPCHAT_WHERE_AFTER"]))

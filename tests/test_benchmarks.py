@@ -6,13 +6,14 @@ import contextlib
 import io
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import fanout, others, reach
-from benchmarks.members import FramesMember, bring_in, close
+from benchmarks.members import PATIENCE, FramesMember, bring_in, close
 from benchmarks.picture import bars
 
 
@@ -22,6 +23,14 @@ def run(main: Callable[[Sequence[str]], None], *arguments: str) -> str:
     with contextlib.redirect_stdout(out):
         main(arguments)
     return out.getvalue()
+
+
+def patiently() -> Iterator[None]:
+    """Let something be tried over and over, and fail rather than wait for ever."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        yield
+    raise AssertionError(f"nothing came of it within {PATIENCE:.0f} s")
 
 
 class BenchmarkTests(SynchronousTestCase):
@@ -51,25 +60,42 @@ class BenchmarkTests(SynchronousTestCase):
                     bring_in(members)
                     one.say_all(["#0#", "#1#"])
                     heard: list[int] = []
-                    while len(heard) < 2:
+                    for _ in patiently():
                         heard += [number for number, _ in other.heard()]
+                        if len(heard) >= 2:
+                            break
                     close(members)
                 self.assertEqual(heard, [0, 1])
 
     def test_repair(self) -> None:
         """A member who speaks frames keeps to the window; what it missed in a burst it fetches."""
-        with fanout.ours(fanout.Load(2, 2, 0.0)) as server:
+        texts = {*range(20)}
+        with fanout.ours(fanout.Load(1, len(texts), 0.0)) as server:  # one of them says all
             members = [FramesMember(server.addr, f"m{number}") for number in range(2)]
             bring_in(members)
-            texts = {*range(20)}
             members[0].say_all([fanout.text_of(number) for number in texts])
-            while not members[0].is_settled:
+            for _ in patiently():
                 list(members[0].heard())  # and forget it
+                if members[0].is_settled:
+                    break
             heard: set[int] = set()
             members[0].repair()
-            while heard != texts:
+            for _ in patiently():
                 heard.update(number for number, _ in members[0].heard())
+                if heard == texts:
+                    break
             close(members)
+
+    def test_refused(self) -> None:
+        """A load whose texts are refused ends with what the server says, instead of waiting for ever."""
+        with fanout.ours(fanout.Load(1, 1, 0.0)) as server:
+            member = FramesMember(server.addr, "m0")
+            bring_in([member])
+            member.say_all(["too much"] * 20)
+            with self.assertRaisesRegex(SystemExit, "too fast"):
+                for _ in patiently():
+                    list(member.heard())
+            close([member])
 
     def test_reach(self) -> None:
         """The text reaches all members of both."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 from itertools import islice
 
+from twisted.internet.task import LoopingCall
+
 from chat.identity import KnownServers, parse_fingerprint
-from tests.client_process import ROOT, the_reactor
+from tests.client_process import ROOT
 from tests.client_screen import DOWN, PAGE_DOWN, PAGE_UP, PASTE, TAB, UP, ScreenCase, alt, ctrl, timeless
 from tests.client_terminal import CTRL_C, CTRL_D, ENTER
 
@@ -69,9 +71,12 @@ class ScreenTests(ScreenCase):
             lines = [b"line %d\n" % number for number in islice(numbers, 5)]
             if lines:
                 talk.transport.writeToChild(0, b"".join(lines))
-                the_reactor().callLater(0.1, say)
+            else:
+                saying.stop()
 
-        say()
+        saying = LoopingCall(say)
+        self.addCleanup(lambda: saying.running and saying.stop())
+        saying.start(0.1)
         await person.until(lambda: any("line" in row for row in screen.said()))
         line = ""
         sizes = [(120, 40), (40, 10), (80, 24), (60, 12)]
