@@ -75,7 +75,7 @@ class ScreenTests(ScreenCase):
                 saying.stop()
 
         saying = LoopingCall(say)
-        self.addCleanup(lambda: saying.running and saying.stop())
+        self.addCleanup(lambda: saying.stop() if saying.running else None)
         saying.start(0.1)
         await person.until(lambda: any("line" in row for row in screen.said()))
         line = ""

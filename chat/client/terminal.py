@@ -7,28 +7,24 @@ counts it. This module prints what `chat.client.show` gives, and never touches a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.styles import Style
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-from twisted.python.failure import Failure
 
 from chat.client import show
-from chat.client.happenings import Abandoned, Happening, Link, LinkChanged
+from chat.client.at_terminal import AtTerminal
+from chat.client.happenings import Happening, Link
 from chat.client.loop import EXIT_FAILED, EXIT_OK
-from chat.client.own import own_nicks
 from chat.client.plain import check_line, says_goodbye
-from chat.client.protocol import ChatClient
 from chat.client.questions import Leave, at_prompt
-from chat.client.visit import SETTLE_SECONDS, Answer, Destination, Outcome, Visit
+from chat.client.visit import Destination, Stored, Visit
 from chat.client.wishes import Wishes
 from chat.errors import RequestRejected
-from chat.messages import DIRECT, Delivered, Welcome, is_direct
+from chat.messages import DIRECT, is_direct
 from chat.typed import HISTORY
-from chat.wire.events import Offered, Refused
 from chat.wire.lines import notice
 
 REFRESH_SECONDS = 1.0  # of the toolbar, which counts seconds
@@ -58,11 +54,11 @@ def toolbar(room: str, link: Link, seconds: float, pending: list[str]) -> StyleA
     return shown
 
 
-class Terminal:
-    """One person's visit."""
+class Terminal(AtTerminal):
+    """One person's visit, in lines."""
 
     def __init__(self, reactor: AsyncioSelectorReactor, wishes: Wishes) -> None:
-        self._reactor = reactor
+        super().__init__(reactor, Visit(reactor, history=HISTORY))
         self._wishes = wishes
         self._questions = at_prompt()
         self._chat: PromptSession[str] = PromptSession(  # its history holds what was typed into the chat only
@@ -73,88 +69,97 @@ class Terminal:
             reserve_space_for_menu=0,
             style=_STYLE,
         )
-        self._visit = Visit(reactor, history=HISTORY)
-        self._client: ChatClient
-        self._link = Link.CONNECTING
-        self._since = reactor.seconds()  # the link is so
+        self._talking: asyncio.Task[None]
         self._refusal = ""  # of the last nick
-        self._lines = 0
-        self._is_here = True  # the person is
-        self._problem: Failure | None = None  # that keeps us out for good
-        self._over = asyncio.Event()  # for whatever reason, but the person's wish
-        self._settled = asyncio.Event()  # no line is without an outcome
 
     async def visit(self) -> int:
         """Ask, chat, leave; gives the exit code. Raises what `ChatClient.connect` fails with."""
         with patch_stdout():
             try:
-                await self._at(await self._destination())
+                self._connect(await self._destination())
+                self._talking = asyncio.ensure_future(self._talk())
+                await self._stay(self._talking)
+                if not self._talking.cancelled():
+                    self._talking.result()
             except (Leave, EOFError, KeyboardInterrupt):  # exit, Ctrl-D, Ctrl-C (to a question)
                 return EXIT_OK
         if self._problem is not None:
             self._problem.raiseException()
         return EXIT_FAILED
 
-    # --- called by the client
+    # --- what is shown
 
-    def happened(self, happening: Happening) -> None:
-        """Show it."""
-        self._visit.happened(happening)
-        match happening:
-            case LinkChanged():
-                self._link_changed(happening)
-            case Refused(rejected) if rejected.code.startswith(show.NICK_CODES):
-                self._refused(show.refusal_text(rejected.code, rejected.text))
-            case Delivered():
-                told = self._visit.delivered(happening)
-                if told is not None and told[1].waiting:
-                    print(show.delivered_line(told[1].room.removeprefix(DIRECT), told[1].text))
-            case Offered():
-                _, line = self._visit.taken_back(happening)
-                print(show.taken_back_line(happening.room, line))
-            case _:
-                self._show(happening)
-
-    def _show(self, happening: Happening) -> None:
+    def show_happening(self, happening: Happening) -> None:
+        """Print what is said of it."""
         if self._visit.hides(happening) or self._visit.answers(happening):
             return
         if self._visit.is_first_unread(happening):
-            print(show.remark(show.WAITING))
+            self.show_remark(show.WAITING)
         line = show.happening_line(happening, self._visit.room)
         if line:
             print(line)
 
-    # --- inside: the way through a visit
+    def show_remark(self, text: str) -> None:
+        """Print it."""
+        print(show.remark(text))
+
+    def show_answer(self, line: str) -> None:
+        """Print it."""
+        print(notice(line))
+
+    def show_end(self, text: str) -> None:
+        """Print it."""
+        self.show_remark(text)
+
+    def show_delivered(self, nick: str, text: str) -> None:
+        """Print it."""
+        print(show.delivered_line(nick, text))
+
+    def show_state(self) -> None:
+        """Print the toolbar anew."""
+        self._chat.app.invalidate()
+
+    # --- what becomes of lines
+
+    def take_accepted(self, _: int, stored: Stored, /) -> None:
+        """Print what was said to one person; what is said in a room appears there."""
+        if is_direct(stored.room):
+            nick = stored.room.removeprefix(DIRECT)
+            for line in show.alone_lines(nick, stored.text, waiting=stored.waiting):
+                print(line)
+
+    def take_refused(self, _: int, __: str, /) -> bool:
+        """Leave it to be said."""
+        return False
+
+    def take_lost(self, _: int, line: str, room: str, /) -> None:
+        """Print it."""
+        print(show.taken_back_line(room, line))
+
+    def keep_unsent(self) -> None:
+        """Print them."""
+        for typed in self._visit.pending.values():
+            if typed.is_text:
+                print(f"not sent: {typed.line}")
+
+    # --- what is asked and typed
 
     async def _destination(self) -> Destination:
         wishes = self._wishes
         place, nick = await self._questions.where_and_who(wishes)
         return Destination(place, nick, wishes.room, wishes.pinned, wishes.link)
 
-    async def _at(self, where: Destination) -> None:
-        self._client = client = ChatClient(
-            self._reactor,
-            where.place,
-            where.nick,
-            pinned=where.pinned,
-            link=where.link,
-            happened=self.happened,
-        )
-        client.closed.addCallbacks(self._closed, self._failed)
-        self._visit.begin(client, where.room).addCallbacks(self._answered, self._rejected, errbackArgs=("",))
-        client.connect().addCallbacks(self._welcome, self._failed)
-        talking = asyncio.ensure_future(self._talk())
-        over = asyncio.ensure_future(self._over.wait())
-        try:
-            await asyncio.wait({talking, over}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._is_here = False
-            talking.cancel()
-            over.cancel()
-            await asyncio.wait({talking})  # the terminal is as it was
-            await self._leave()
-        if not talking.cancelled():
-            talking.result()
+    def ask_for_nick(self, refusal: str) -> None:
+        """Ask before the next line; the one that is being typed stays."""
+        self._refusal = refusal
+        app = self._chat.app
+        if app.future is not None and not app.future.done():
+            app.exit(exception=_Interrupted())
+
+    async def stop_asking(self) -> None:
+        """Leave the terminal as it was."""
+        self._talking.cancel()
+        await asyncio.wait({self._talking})
 
     async def _talk(self) -> None:
         try:
@@ -166,10 +171,10 @@ class Terminal:
         draft = ""
         while True:
             if self._refusal:
-                print(show.remark(self._refusal))
+                self.show_remark(self._refusal)
                 nick = await self._questions.nick()
                 self._refusal = ""
-                self._client.enter(nick).addCallbacks(self._welcome, self._failed)
+                self._enter(nick)
             try:
                 line = await self._chat.prompt_async(default=draft, handle_sigint=False)
             except _Interrupted:
@@ -179,89 +184,16 @@ class Terminal:
             for each in line.splitlines():  # a paste has several
                 self._line(each)
 
-    async def _leave(self) -> None:
-        if self._visit.pending and self._client.state is Link.CONNECTED:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._settled.wait(), SETTLE_SECONDS)
-        for typed in self._visit.pending.values():
-            if typed.is_text:
-                print(f"not sent: {typed.line}")
-        self._visit.stop()
-        await self._client.leave().asFuture(asyncio.get_running_loop())
-
-    # --- inside: lines
-
     def _line(self, line: str) -> None:
         if says_goodbye(line):
             raise Leave
         try:
             text = check_line(line)
         except RequestRejected as refusal:
-            print(show.remark(refusal.text))
+            self.show_remark(refusal.text)
             return
         if text:
-            self._lines += 1
-            self._settled.clear()
-            self._visit.ask(text, self._lines).addCallbacks(
-                self._answered, self._rejected, errbackArgs=(text,)
-            )
-
-    def _answered(self, outcome: Outcome) -> None:
-        if isinstance(outcome, Answer):
-            for line in outcome.lines:
-                print(notice(line))
-        elif is_direct(outcome.room):  # what is said in a room appears there
-            nick = outcome.room.removeprefix(DIRECT)
-            for line in show.alone_lines(nick, outcome.text, waiting=outcome.waiting):
-                print(line)
-        self._review()
-
-    def _rejected(self, failure: Failure, line: str) -> None:
-        if failure.trap(RequestRejected, Abandoned) is RequestRejected:
-            refused = f"{line} ({failure.getErrorMessage()})" if line else failure.getErrorMessage()
-            print(show.remark(f"not accepted: {refused}"))
-        self._review()
-
-    def _review(self) -> None:
-        if not self._visit.pending:
-            self._settled.set()
-        self._chat.app.invalidate()
-
-    # --- inside: how things stand
-
-    def _closed(self, reason: str) -> None:
-        if self._is_here and self._problem is None:  # else the person, or our caller, knows why
-            print(show.remark(f"the end: {reason}"))
-        self._over.set()
-
-    def _failed(self, failure: Failure) -> None:
-        error = failure.value
-        if isinstance(error, RequestRejected) and error.code.startswith(show.NICK_CODES):
-            self._refused(show.refusal_text(error.code, error.text))
-        elif not failure.check(Abandoned):
-            self._problem = self._problem or failure
-            self._over.set()
-
-    def _refused(self, text: str) -> None:
-        self._refusal = text
-        app = self._chat.app
-        if app.future is not None and not app.future.done():
-            app.exit(exception=_Interrupted())
-
-    def _link_changed(self, changed: LinkChanged) -> None:
-        text = show.link_text(changed, self._link, str(self._client.place), self._client.nick)
-        if text:
-            print(show.remark(text))
-        if changed.state is not self._link:
-            self._link, self._since = changed.state, self._reactor.seconds()
-        self._chat.app.invalidate()
-
-    def _welcome(self, welcome: Welcome) -> None:
-        lines = show.welcome_lines(welcome)
-        if welcome.is_owned and own_nicks().add(str(self._client.place), welcome.nick):
-            lines += show.owned_lines(welcome.nick)
-        for line in lines:
-            print(notice(line))
+            self._ask(text)
 
     def _toolbar(self) -> StyleAndTextTuples:
         texts = [typed.line for typed in self._visit.pending.values()]

@@ -6,20 +6,18 @@ What is said here in which words is `show`'s; this module never touches a socket
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import NamedTuple
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-from twisted.python.failure import Failure
 
 from chat.client import show
-from chat.client.happenings import Abandoned, Happening, Link, LinkChanged
+from chat.client.at_terminal import AtTerminal
+from chat.client.happenings import Happening
 from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.own import own_nicks, own_servers
 from chat.client.plain import check_line, says_goodbye
-from chat.client.protocol import ChatClient
 from chat.client.questions import Leave, Questions
 from chat.client.screen import orders
 from chat.client.screen.app import App, Doings
@@ -33,15 +31,15 @@ from chat.client.screen.settings import SettingsError
 from chat.client.screen.tell import Teller
 from chat.client.screen.unsent import UnsentTexts
 from chat.client.screen.windows import PERSON, Window
-from chat.client.visit import SETTLE_SECONDS, Answer, Destination, Outcome, Visit, is_text
+from chat.client.visit import Destination, Stored, Visit, is_text
 from chat.client.wishes import Wishes
 from chat.commands import COMMANDS, parse_command
 from chat.errors import RequestRejected
 from chat.local import AtScreen
-from chat.messages import DIRECT, Delivered, Fetch, Welcome, is_direct
+from chat.messages import DIRECT, Fetch, Welcome, is_direct
 from chat.orders import Order, Verb
 from chat.safety import clean_text
-from chat.wire.events import Appeared, InRoom, Offered, OutOfRoom, Refused, RosterChanged
+from chat.wire.events import Appeared, InRoom, OutOfRoom, RosterChanged
 from chat.wire.sequence import Earlier
 
 PAGE = 100  # entries that are asked for when one scrolls above what is there: some screens
@@ -56,30 +54,23 @@ class Wanted(NamedTuple):
     rest: int
 
 
-class Talk:
-    """One person's visit."""
+class Talk(AtTerminal):
+    """One person's visit, at the screen."""
 
     def __init__(
         self, reactor: AsyncioSelectorReactor, wishes: Wishes, app: App, memory: Path | None
     ) -> None:
-        self._reactor = reactor
+        super().__init__(reactor, Visit(reactor, with_roster=True))
         self._wishes = wishes
         self._app = app
         self._model: Model = app.model
         self._memory = memory  # the folder of what is remembered, or None
         self._teller = Teller(app.model)
-        self._questions = Questions(app.ask, lambda text: self._tell(show.remark(text)))
-        self._visit = Visit(reactor, with_roster=True)
-        self._client: ChatClient
-        self._link, self._since, self._reason = Link.CONNECTING, reactor.seconds(), ""
+        self._questions = Questions(app.ask, self.show_remark)
         self._room = wishes.room  # that lines went to last
-        self._lines = 0
         self._wanted: dict[str, Wanted] = {}
         self._leftovers: Leftovers | None = None
-        self._is_here, self._is_asking = True, False
-        self._problem: Failure | None = None
-        self._over = asyncio.Event()
-        self._settled = asyncio.Event()
+        self._is_asking = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._rosters: dict[str, list[Member]] = {}  # of rooms that are seen, until they change
         self.end = ""  # what is told behind the screen
@@ -101,24 +92,11 @@ class Talk:
             self._problem.raiseException()
         return EXIT_FAILED
 
-    # --- called by the client
+    # --- what is shown
 
-    def happened(self, happening: Happening) -> None:
-        """Show it."""
-        self._visit.happened(happening)
+    def show_happening(self, happening: Happening) -> None:
+        """Put it into its window."""
         match happening:
-            case LinkChanged():
-                self._link_changed(happening)
-            case Refused(rejected) if rejected.code.startswith(show.NICK_CODES):
-                self._ask_for_nick(show.refusal_text(rejected.code, rejected.text))
-            case Delivered():
-                told = self._visit.delivered(happening)
-                if told is not None and told[1].waiting:
-                    room = told[1].room
-                    self._tell(show.delivered_line(room.removeprefix(DIRECT), told[1].text), room)
-            case Offered():
-                _, line = self._visit.taken_back(happening)
-                self._model.lost(happening.seq, line, happening.room)
             case OutOfRoom(room, ""):
                 self._model.windows.close(room)
             case OutOfRoom(room) if self._visit.answers(happening):
@@ -130,15 +108,56 @@ class Talk:
                 self._teller.happened(happening)
                 self._look_back(joined.room)
             case _:
-                self._show(happening)
+                if not self._visit.hides(happening):
+                    self._teller.happened(happening)
+                if isinstance(happening, Appeared) and isinstance(happening.shown, Earlier):
+                    self._came(happening.room)
+
+    def show_remark(self, text: str) -> None:
+        """Put it into the window that is seen."""
+        self._tell(show.remark(text))
+
+    def show_answer(self, line: str) -> None:
+        """Put it into the window that is seen."""
+        self._tell(line, look=Look.ANSWER)
+
+    def show_end(self, text: str) -> None:
+        """Keep it until the screen is gone."""
+        self.end = show.remark(text)
+
+    def show_delivered(self, nick: str, text: str) -> None:
+        """Put it into the person's window."""
+        self._tell(show.delivered_line(nick, text), f"{DIRECT}{nick}")
+
+    def show_state(self) -> None:
+        """Paint the screen anew."""
         self._model.nick = clean_text(self._client.nick)
         self._app.touch()
 
-    def _show(self, happening: Happening) -> None:
-        if not self._visit.hides(happening):
-            self._teller.happened(happening)
-        if isinstance(happening, Appeared) and isinstance(happening.shown, Earlier):
-            self._came(happening.room)
+    # --- what becomes of lines
+
+    def take_accepted(self, number: int, stored: Stored, /) -> None:
+        """Show it as said."""
+        self._model.accepted(number, stored.seq)
+        if is_direct(stored.room):
+            nick = stored.room.removeprefix(DIRECT)
+            said, *waits = show.alone_lines(nick, stored.text, waiting=stored.waiting)
+            self._tell(said, stored.room, Look.SAID)
+            for line in waits:
+                self._tell(line, stored.room)
+
+    def take_refused(self, number: int, reason: str, /) -> bool:
+        """Show that it was not said, where it stands as pending."""
+        return self._model.refused(number, reason)
+
+    def take_lost(self, seq: int, line: str, room: str, /) -> None:
+        """Show that it is not said any more."""
+        self._model.lost(seq, line, room)
+
+    def keep_unsent(self) -> None:
+        """Write them down."""
+        if self._leftovers is not None:
+            self._leftovers.keep()
 
     # --- the way through a visit
 
@@ -157,7 +176,7 @@ class Talk:
         wishes = self._wishes
         met = own_servers().places() if wishes.place is None else []
         if len(met) > 1:
-            self._tell(show.remark(f"servers that you know: {', '.join(met)}"))
+            self.show_remark(f"servers that you know: {', '.join(met)}")
         nicks = own_nicks()
         place, nick = await self._questions.where_and_who(wishes, met, lambda place: nicks.last(str(place)))
         return Destination(place, nick, wishes.room, wishes.pinned, wishes.link)
@@ -165,30 +184,9 @@ class Talk:
     async def _at(self, where: Destination, screen: asyncio.Task[None]) -> bool:
         """Chat; gives whether it was the person who has ended it."""
         self._model.place = str(where.place)
-        self._client = client = ChatClient(
-            self._reactor,
-            where.place,
-            where.nick,
-            pinned=where.pinned,
-            link=where.link,
-            happened=self.happened,
-        )
-        client.closed.addCallbacks(self._closed, self._failed)
-        self._visit.begin(client, where.room).addCallbacks(
-            self._answered, self._rejected, errbackArgs=("", 0)
-        )
-        client.connect().addCallbacks(self._welcome, self._failed)
+        self._connect(where)
         self._begin(where)
-        over = asyncio.ensure_future(self._over.wait())
-        try:
-            await asyncio.wait({screen, over}, return_when=asyncio.FIRST_COMPLETED)
-            return screen.done()
-        finally:
-            self._is_here = False
-            over.cancel()
-            for task in self._tasks:
-                task.cancel()
-            await self._leave()
+        return await self._stay(screen)
 
     def _begin(self, where: Destination) -> None:
         """Let lines in."""
@@ -201,14 +199,10 @@ class Talk:
         self._model.network, self._model.members = self._network, self._members
         self._app.ready(Doings(self.typed, self.older, self.again, self.drop, self._known))
 
-    async def _leave(self) -> None:
-        if self._visit.pending and self._client.state is Link.CONNECTED:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._settled.wait(), SETTLE_SECONDS)
-        if self._leftovers is not None:
-            self._leftovers.keep()
-        self._visit.stop()
-        await self._client.leave().asFuture(asyncio.get_running_loop())
+    async def stop_asking(self) -> None:
+        """Ask for no nick any more, and offer nothing; the person may still look at the screen."""
+        for task in self._tasks:
+            task.cancel()
 
     # --- lines
 
@@ -223,7 +217,7 @@ class Talk:
             if text:
                 self._do(text, self._model.windows.current)
         except RequestRejected as refusal:
-            self._tell(show.remark(refusal.text))
+            self.show_remark(refusal.text)
         self._app.touch()
 
     def older(self) -> None:
@@ -278,10 +272,11 @@ class Talk:
             self._visit.go(name)
         elif not is_command:
             raise RequestRejected("NOT_IN_ROOM", f"you are not in {name}: /join {name}")
-        self._lines += 1
-        number = self._lines
-        self._settled.clear()
-        asking = self._visit.ask(line, number)
+        self._ask(line, lambda number: self._begun(number, line, name))
+        self._follow()
+
+    def _begun(self, number: int, line: str, name: str) -> None:
+        """Show a text that was typed in the window of that name as pending."""
         if number in self._visit.pending and is_text(line):
             room = self._visit.pending[number].room
             words = self._words(line, room)
@@ -289,8 +284,6 @@ class Talk:
             if room.startswith(PERSON) and room != name:
                 place = self._model.windows.number(room)
                 self._tell(f"-> {room.removeprefix(PERSON)}: {words} (window {place})", name, Look.COMING)
-        asking.addCallbacks(self._answered, self._rejected, (number,), errbackArgs=(line, number))
-        self._follow()
 
     def _words(self, line: str, room: str) -> str:
         """Give what of a line is said, for those who see it pending."""
@@ -298,36 +291,13 @@ class Talk:
             return line.split(None, 2)[2]
         return line
 
-    def _answered(self, outcome: Outcome, number: int = 0) -> None:
-        if isinstance(outcome, Answer):
-            for line in outcome.lines:
-                self._tell(line, look=Look.ANSWER)
-        else:
-            self._model.accepted(number, outcome.seq)
-            if is_direct(outcome.room):
-                nick = outcome.room.removeprefix(DIRECT)
-                said, *waits = show.alone_lines(nick, outcome.text, waiting=outcome.waiting)
-                self._tell(said, outcome.room, Look.SAID)
-                for line in waits:
-                    self._tell(line, outcome.room)
-        self._review()
-
-    def _rejected(self, failure: Failure, line: str, number: int = 0) -> None:
-        if failure.trap(RequestRejected, Abandoned) is RequestRejected:
-            reason = clean_text(failure.getErrorMessage())
-            if not self._model.refused(number, reason):
-                self._tell(show.remark(f"not accepted: {f'{line} ({reason})' if line else reason}"))
-        self._review()
-
     def _review(self) -> None:
         try:
             self._model.settings.ignore(self._visit.ignored.nicks)
         except SettingsError as error:
-            self._tell(show.remark(str(error)))
-        if not self._visit.pending:
-            self._settled.set()
+            self.show_remark(str(error))
         self._follow()
-        self._app.touch()
+        super()._review()
 
     def _follow(self) -> None:
         """See the room that lines go to now, if that is another one because of what was typed."""
@@ -365,23 +335,11 @@ class Talk:
         self._model.tell(clean_text(line), look, window)
         self._app.touch()
 
-    def _closed(self, reason: str) -> None:
-        if self._is_here and self._problem is None:
-            self.end = show.remark(f"the end: {reason}")
-        self._over.set()
-
-    def _failed(self, failure: Failure) -> None:
-        error = failure.value
-        if isinstance(error, RequestRejected) and error.code.startswith(show.NICK_CODES):
-            self._ask_for_nick(show.refusal_text(error.code, error.text))
-        elif not failure.check(Abandoned):
-            self._problem = self._problem or failure
-            self._over.set()
-
-    def _ask_for_nick(self, text: str) -> None:
+    def ask_for_nick(self, refusal: str) -> None:
+        """Ask beside the screen, which goes on."""
         if not self._is_asking:  # a refusal comes as an event, and as the answer to the entry
             self._is_asking = True
-            self._tell(show.remark(text))
+            self.show_remark(refusal)
             self._start(self._enter_anew())
 
     async def _enter_anew(self) -> None:
@@ -391,27 +349,15 @@ class Talk:
             self._app.leave()
             return
         self._is_asking = False
-        self._client.enter(nick).addCallbacks(self._welcome, self._failed)
+        self._enter(nick)
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _link_changed(self, changed: LinkChanged) -> None:
-        text = show.link_text(changed, self._link, str(self._client.place), self._client.nick)
-        if text:
-            self._tell(show.remark(text))
-        if changed.state is not self._link:
-            self._link, self._since = changed.state, self._reactor.seconds()
-        self._reason = clean_text(changed.reason)
-
     def _welcome(self, welcome: Welcome) -> None:
-        lines = show.welcome_lines(welcome)
-        if welcome.is_owned and own_nicks().add(str(self._client.place), welcome.nick):
-            lines += show.owned_lines(welcome.nick)
-        for line in lines:
-            self._tell(line, look=Look.ANSWER)
+        super()._welcome(welcome)
         if self._leftovers is not None:
             self._start(self._leftovers.watch())
 
