@@ -232,7 +232,7 @@ Request = (
 # --- replies, and what members are told unasked
 
 
-class Limits(msgspec.Struct, frozen=True, array_like=True):
+class WelcomeLimits(msgspec.Struct, frozen=True, array_like=True):
     """What this server takes: bytes of a text, rooms a member is in, requests without a reply."""
 
     text: Number = TEXT_BYTES
@@ -251,7 +251,7 @@ class Welcome(Message, frozen=True, tag=32):
     server: ReasonLine
     nick: NickLine
     motd: Annotated[str, Meta(max_length=MOTD_BYTES)]
-    limits: Limits = Limits()
+    limits: WelcomeLimits = WelcomeLimits()
     direct: Annotated[str, Meta(max_length=ROOM_BYTES)] = ""
     is_owned: bool = False
     is_operator: bool = False

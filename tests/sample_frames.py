@@ -41,7 +41,6 @@ from chat.messages import (
     Join,
     Joined,
     Kind,
-    Limits,
     Link,
     Motd,
     NameLine,
@@ -65,6 +64,7 @@ from chat.messages import (
     Topic,
     Turnover,
     Welcome,
+    WelcomeLimits,
 )
 from chat.notices import Notice, Out, Redacted
 from chat.orders import Order
@@ -114,7 +114,7 @@ LARGEST: dict[Any, list[Any]] = {
     Order: [
         Order(ID, "é" * (VERB_BYTES // 2), ROOM, "é" * (TARGET_BYTES // 2), "é" * (REASON_BYTES // 2), ID),
     ],
-    Welcome: [Welcome(REASON, NICK, "é" * (MOTD_BYTES // 2), Limits(ID, ID, ID), LOG, is_owned=True)],
+    Welcome: [Welcome(REASON, NICK, "é" * (MOTD_BYTES // 2), WelcomeLimits(ID, ID, ID), LOG, is_owned=True)],
     Accepted: [Accepted(ID, ID, ID, waiting=True)],
     Rejected: [Rejected(ID, "é" * (CODE_BYTES // 2), REASON, WAIT_SECONDS)],
     Done: [
@@ -223,7 +223,7 @@ ANY: dict[Any, st.SearchStrategy[Any]] = {
         reasons,
         nicks,
         paragraphs,
-        st.builds(Limits, numbers, numbers, positives),
+        st.builds(WelcomeLimits, numbers, numbers, positives),
         logs | st.just(""),
         st.booleans(),
     ),

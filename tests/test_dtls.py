@@ -91,7 +91,7 @@ class CookieTests(SynchronousTestCase):
     def test_who_comes_too_often(self) -> None:
         """A good cookie is not enough for an address that has begun four times what a session may."""
         limits = Limits({Limit.HANDSHAKES: Rate(1, 1)})
-        door = Door(DtlsListener(*pair("server"), SECRET, allowed=limits))
+        door = Door(DtlsListener(*pair("server"), SECRET, limits=limits))
         for port, now, count in (
             (1, 0.0, 1),
             (2, 0.0, 2),

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.wire.dtls_keys import SUITES, Keys, record_keys
 from chat.wire.dtls_records import ALERT, APPLICATION, is_one_sealed, split
-from chat.wire.dtls_seal import WINDOW, Limits, Opener, Sealer
+from chat.wire.dtls_seal import WINDOW, KeyLimits, Opener, Sealer
 
 suites = st.sampled_from(sorted(SUITES))
 FINISHED = bytes.fromhex("16fefd00010000000000000028fffffffffffffffe")  # the nonces behind it go round once
@@ -21,7 +21,7 @@ def keys(suite: str, master: bytes = bytes(48)) -> Keys:
 
 def ends(suite: str, last: bytes = FINISHED) -> tuple[Sealer, Opener]:
     """Give who seals and who opens."""
-    return Sealer(keys(suite), last, Limits().sealed), Opener(keys(suite))
+    return Sealer(keys(suite), last, KeyLimits().sealed), Opener(keys(suite))
 
 
 def numbered(suite: str, number: int) -> Sealer:
@@ -84,8 +84,8 @@ class SealTests(SynchronousTestCase):
         sealer.seal(b"two")
         self.assertTrue(sealer.is_spent)
         self.assertTrue(sealer.seal(b"goodbye"))
-        self.assertLess(Limits().sealed, 2**34.5 / 74)
-        self.assertEqual(Limits().forged, 2**36)
+        self.assertLess(KeyLimits().sealed, 2**34.5 / 74)
+        self.assertEqual(KeyLimits().forged, 2**36)
 
 
 class WindowTests(SynchronousTestCase):

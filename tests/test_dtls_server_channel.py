@@ -15,7 +15,7 @@ from chat.wire.dtls import DtlsListener
 from chat.wire.dtls_client import DtlsClient
 from chat.wire.dtls_keys import SUITES
 from chat.wire.dtls_records import ALERT, APPLICATION, HANDSHAKE, MAX_DATAGRAM, MAX_INCOMING, is_sealed, split
-from chat.wire.dtls_seal import Limits, Opener
+from chat.wire.dtls_seal import KeyLimits, Opener
 from chat.wire.frames import MAX_PLAINTEXT
 from tests.dtls_support import NED, SECRET, Door, KnownClient, connected, half_way, known, pair, to_and_fro
 from tests.test_dtls_channel import spoil
@@ -365,7 +365,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_sealed(self) -> None:
         """All that it may seal arrives, then a goodbye, and it is over: the client comes again."""
-        client, channel, door = known(AES, Door(DtlsListener(*pair("server"), SECRET, Limits(sealed=3))))
+        client, channel, door = known(AES, Door(DtlsListener(*pair("server"), SECRET, KeyLimits(sealed=3))))
         channel.receive_datagram(client.say(b"hello"), 0.0)
         for number in range(5):
             channel.send(b"%d" % number, 0.0)
@@ -376,7 +376,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_sealed_together(self) -> None:
         """What is told to many, too: with the last record that a key may seal comes the goodbye."""
-        client, channel, door = known(AES, Door(DtlsListener(*pair("server"), SECRET, Limits(sealed=3))))
+        client, channel, door = known(AES, Door(DtlsListener(*pair("server"), SECRET, KeyLimits(sealed=3))))
         channel.receive_datagram(client.say(b"hello"), 0.0)
         *said, goodbye = channel.seal([b"0", b"1", b"2"], 0.0)
         self.assertEqual([client.hear(datagram) for datagram in said], [b"0", b"1", b"2"])
@@ -386,7 +386,8 @@ class LimitTests(SynchronousTestCase):
     def test_forged(self) -> None:
         """Repeats are no forgeries; with the last forgery that a key endures it says goodbye."""
         for has_spoken in (False, True):
-            client, channel, door = known(AES, Door(DtlsListener(*pair("server"), SECRET, Limits(forged=3))))
+            listener = DtlsListener(*pair("server"), SECRET, KeyLimits(forged=3))
+            client, channel, door = known(AES, Door(listener))
             genuine = client.say(b"hello")
             for _ in range(5 * has_spoken):
                 channel.receive_datagram(genuine, 0.0)

@@ -27,7 +27,6 @@ from chat.messages import (
     Join,
     Joined,
     Kind,
-    Limits,
     Motd,
     NameLine,
     Names,
@@ -45,6 +44,7 @@ from chat.messages import (
     Say,
     Topic,
     Welcome,
+    WelcomeLimits,
 )
 from chat.wire.frames import (
     MAX_PLAINTEXT,
@@ -275,7 +275,7 @@ class DecodingTests(SynchronousTestCase):
                 Done(1, NamesPage(LOBBY, (NameLine("bob", True, True), NameLine("eve", False)), 2, False, 7)),
                 Pong(1, 2, (RoomHead(LOBBY, 3, 4),)),
                 RoomsPage(1, (RoomLine(LOBBY, 3, "tea"),), more=True),
-                Welcome("s", "bob", "", Limits(900, 20, 8)),
+                Welcome("s", "bob", "", WelcomeLimits(900, 20, 8)),
             ],
         )
 

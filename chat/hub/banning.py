@@ -10,7 +10,7 @@ from typing import NamedTuple
 from chat.errors import RequestRejected
 from chat.fields import REASON_BYTES, RESULT_BYTES
 from chat.fingerprints import read_fingerprint, show_fingerprint
-from chat.hub.bans import WIDEST, Bans, Network, find_address, find_network, why
+from chat.hub.bans import WIDEST, Bans, Network, find_address, find_network
 from chat.hub.effects import Effect, Send
 from chat.hub.house import House
 from chat.hub.members import Member
@@ -19,6 +19,7 @@ from chat.hub.outside import Outside
 from chat.hub.pages import beginning
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
+from chat.hub.terms import why
 from chat.memos import Ban
 from chat.messages import Bye, Done
 from chat.notices import Notice, Out
@@ -85,9 +86,9 @@ class Banning:
         until = 0 if seconds >= FOREVER else at + seconds
         ban = Ban(target.shown, member.nick.shown, at, until, order.text, target.account)
         self._bans.add(target.about, ban)
-        effects = reply_to(member, Done(order.id, why(ban, f"{target.shown} is")))
+        effects = reply_to(member, Done(order.id, why(f"{target.shown} is banned", ban)))
         for each in [each for each in self._roll.all() if self._is_meant(each, target)]:
-            text = why(ban, "you are")
+            text = why("you are banned", ban)
             goodbye = Notice(text) if each.is_plain else Bye(text)
             effects += [Send(each.client, goodbye), *self._leave(each, f"banned by {member.nick.shown}")]
         return effects

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from chat.errors import RequestRejected
-from chat.fields import REASON_BYTES, WAIT_SECONDS
+from chat.fields import WAIT_SECONDS
 from chat.hub.notebook import Notebook
-from chat.hub.pages import beginning
-from chat.hub.spans import show_end
+from chat.hub.terms import Terms, why
 from chat.memos import Ban
 from chat.safety import Nick
 
@@ -49,10 +48,9 @@ class Bans:
 
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
-        self._bans: dict[str, Ban] = {}
+        self._bans: Terms[str, Ban] = Terms()
         self._accounts: dict[bytes, dict[str, None]] = {}  # what the bans of each are about
         self._networks: dict[tuple[int, int], dict[int, str]] = {}  # by version and bits, by what begins so
-        self._look_at = 0.0  # when the next of them ends
 
     def recall(self, bans: Mapping[str, Ban]) -> None:
         """Take over what was remembered."""
@@ -86,11 +84,10 @@ class Bans:
         return ""
 
     def _raise(self, about: str, who: str, at: float) -> None:
-        ban = self._bans.get(about)
-        if ban is None or 0 < ban.until <= at:
-            return
-        wait = min(ban.until - at, WAIT_SECONDS) if ban.until else 0.0
-        raise RequestRejected("BANNED", why(ban, who), wait)
+        ban = self._bans.get(about, at)
+        if ban is not None:
+            wait = min(ban.until - at, WAIT_SECONDS) if ban.until else 0.0
+            raise RequestRejected("BANNED", why(f"{who} banned", ban), wait)
 
     def _barring(self, host: str) -> Iterator[str]:
         if not self._networks or not host:
@@ -120,52 +117,40 @@ class Bans:
 
     def expire(self, at: float) -> None:
         """Forget what has lasted long enough."""
-        if at < self._look_at:
-            return
-        for about in [about for about, ban in self._bans.items() if 0 < ban.until <= at]:
+        for about in self._bans.over(at):
             self.remove(about)
-        self._look_at = min((ban.until for ban in self._bans.values() if ban.until), default=float("inf"))
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Give whom each ban is about, and a line for people."""
-        for ban in self._bans.values():
-            yield ban.shown, why(ban, ban.shown)
+        for _, ban in self._bans:
+            yield ban.shown, why(f"{ban.shown} banned", ban)
 
     def _enter(self, about: str, ban: Ban) -> None:
-        self._bans[about] = ban
+        self._bans.enter(about, ban)
         if ban.account is not None:
             self._accounts.setdefault(ban.account, {})[about] = None
-        if ban.until:
-            self._look_at = min(self._look_at, ban.until)
-        network = self._network(about)
-        if network is not None:
-            version, bits = network.version, network.prefixlen
-            begins = int(network.network_address) >> (network.max_prefixlen - bits)
-            self._networks.setdefault((version, bits), {})[begins] = about
+        if about.startswith("net:"):
+            alike, begins = _place(about)
+            self._networks.setdefault(alike, {})[begins] = about
 
     def _drop(self, about: str) -> Ban | None:
-        ban = self._bans.pop(about, None)
+        ban = self._bans.drop(about)
         if ban is None:
             return None
         if ban.account is not None:
             del self._accounts[ban.account][about]
             if not self._accounts[ban.account]:
                 del self._accounts[ban.account]
-        network = self._network(about)
-        if network is not None:
-            bits = network.version, network.prefixlen
-            del self._networks[bits][int(network.network_address) >> (network.max_prefixlen - bits[1])]
-            if not self._networks[bits]:
-                del self._networks[bits]
+        if about.startswith("net:"):
+            alike, begins = _place(about)
+            del self._networks[alike][begins]
+            if not self._networks[alike]:
+                del self._networks[alike]
         return ban
 
-    @staticmethod
-    def _network(about: str) -> Network | None:
-        kind, _, text = about.partition(":")
-        return ip_network(text) if kind == "net" else None
 
-
-def why(ban: Ban, who: str) -> str:
-    """Say that somebody ("you are", "bob is") is banned, until when, by whom and why."""
-    because = f": {ban.reason}" if ban.reason else ""
-    return beginning(f"{who} banned {show_end(ban.until)} by {ban.by}{because}", REASON_BYTES)
+def _place(about: str) -> tuple[tuple[int, int], int]:
+    """Give the version and the bits of the network that a ban is about, and what its addresses begin with."""
+    network = ip_network(about.removeprefix("net:"))
+    begins = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
+    return (network.version, network.prefixlen), begins

@@ -7,14 +7,12 @@ Times are seconds since 1970.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from chat.errors import RequestRejected
-from chat.fields import REASON_BYTES
 from chat.hub.members import Member
 from chat.hub.notebook import Notebook
-from chat.hub.pages import beginning
-from chat.hub.spans import show_end
+from chat.hub.terms import Terms, why
 from chat.memos import Mute
 from chat.messages import is_direct
 from chat.safety import nick_key
@@ -33,9 +31,8 @@ class Mutes:
 
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
-        self._mutes: dict[tuple[str, str], Mute] = {}
+        self._mutes: Terms[tuple[str, str], Mute] = Terms()
         self._counts: Counter[str] = Counter()  # by room
-        self._look_at = 0.0  # when the next of them ends
 
     def recall(self, mutes: Mapping[str, Mute]) -> None:
         """Take over what was remembered."""
@@ -47,32 +44,28 @@ class Mutes:
 
     def refusal(self, member: Member, room: str, at: float) -> RequestRejected | None:
         """Give why a member may not say anything in a room, or to one person ("@" and more); None: it may."""
-        found = self._find(member, ("",) if is_direct(room) else ("", room), at)
-        if found is None:
-            return None
-        return RequestRejected("MUTED", why(self._mutes[found], found[0], "you are"))
+        for place in ("",) if is_direct(room) else ("", room):
+            mute = self._find(member, place, at)
+            if mute is not None:
+                return RequestRejected("MUTED", why(muted("you are", place), mute))
+        return None
 
     def check_rename(self, member: Member, at: float) -> None:
         """Raise `RequestRejected` if a member is muted by its nick where it is: it keeps that."""
-        if member.account is None and self._find(member, ("", *member.rooms), at) is not None:
+        if member.account is None and any(self._find(member, place, at) for place in ("", *member.rooms)):
             raise RequestRejected("MUTED", "you are muted, and keep your nick as long as you are")
 
-    def _find(self, member: Member, places: Iterable[str], at: float) -> tuple[str, str] | None:
+    def _find(self, member: Member, place: str, at: float) -> Mute | None:
         if not self._mutes:
             return None
-        who = name_muted(member.nick.key, member.account)
-        for place in places:
-            mute = self._mutes.get((place, who))
-            if mute is not None and not 0 < mute.until <= at:
-                return place, who
-        return None
+        return self._mutes.get((place, name_muted(member.nick.key, member.account)), at)
 
     def known(self, room: str, nick: str, account: bytes | None) -> list[str]:
         """Give by what somebody is muted in a room who has this account, or had this nick then."""
         who, nick = name_muted(nick_key(nick), account), nick.casefold()
         return [
             each
-            for (place, each), mute in self._mutes.items()
+            for (place, each), mute in self._mutes
             if place == room and (each == who or mute.shown.casefold() == nick)
         ]
 
@@ -94,21 +87,18 @@ class Mutes:
     def clear(self, room: str) -> None:
         """Forget who is muted in a room that begins anew: it has other operators."""
         if self._counts[room]:
-            for who in [who for place, who in self._mutes if place == room]:
+            for who in [who for (place, who), _ in self._mutes if place == room]:
                 self.remove(room, who)
 
     def expire(self, at: float) -> None:
         """Forget what has lasted long enough."""
-        if at < self._look_at:
-            return
-        for room, who in [place for place, mute in self._mutes.items() if 0 < mute.until <= at]:
+        for room, who in self._mutes.over(at):
             self.remove(room, who)
-        self._look_at = min((mute.until for mute in self._mutes.values() if mute.until), default=float("inf"))
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Give whom each mute is about, and a line for people."""
-        for (room, _), mute in self._mutes.items():
-            yield mute.shown, why(mute, room, mute.shown)
+        for (room, _), mute in self._mutes:
+            yield mute.shown, why(muted(mute.shown, room), mute)
 
     def _check_room_for_one(self, room: str) -> None:
         """Raise `RequestRejected` if there are enough: what rooms have takes nothing from the server's."""
@@ -119,21 +109,17 @@ class Mutes:
             raise RequestRejected("TOO_MANY_MUTES", f"{most} are muted here: /unmute somebody first")
 
     def _enter(self, room: str, who: str, mute: Mute) -> None:
-        self._mutes[room, who] = mute
+        self._mutes.enter((room, who), mute)
         self._counts[room] += 1
-        if mute.until:
-            self._look_at = min(self._look_at, mute.until)
 
     def _drop(self, room: str, who: str) -> None:
-        if self._mutes.pop((room, who), None) is None:
+        if self._mutes.drop((room, who)) is None:
             return
         self._counts[room] -= 1
         if not self._counts[room]:
             del self._counts[room]
 
 
-def why(mute: Mute, room: str, who: str) -> str:
-    """Say that somebody ("you are", "bob is") is muted, where, until when, by whom and why."""
-    place = f" in {room}" if room else ""
-    because = f": {mute.reason}" if mute.reason else ""
-    return beginning(f"{who} muted{place} {show_end(mute.until)} by {mute.by}{because}", REASON_BYTES)
+def muted(who: str, room: str) -> str:
+    """Begin the line about somebody ("you are", "bob is") who is muted, in a room or everywhere ("")."""
+    return f"{who} muted in {room}" if room else f"{who} muted"

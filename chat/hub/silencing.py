@@ -5,10 +5,11 @@ from __future__ import annotations
 from chat.errors import RequestRejected
 from chat.hub.effects import Effect, Send
 from chat.hub.members import Member
-from chat.hub.mutes import name_muted, why
+from chat.hub.mutes import muted, name_muted
 from chat.hub.operators import Operators
 from chat.hub.replies import reply_to
 from chat.hub.roll import Roll
+from chat.hub.terms import why
 from chat.memos import Mute
 from chat.messages import Done
 from chat.notices import Notice
@@ -38,8 +39,8 @@ class Silencing:
         self._roll.mutes.add(place, name_muted(nick_key(nick), account), mute)
         told: list[Effect] = []  # who is elsewhere need not read what a strange room's operator thinks
         if holder is not None and (not place or place in holder.rooms):
-            told = [Send(holder.client, Notice(why(mute, place, "you are"), place))]
-        return told + reply_to(member, Done(order.id, why(mute, place, f"{nick} is")))
+            told = [Send(holder.client, Notice(why(muted("you are", place), mute), place))]
+        return told + reply_to(member, Done(order.id, why(muted(f"{nick} is", place), mute)))
 
     def unmute(self, member: Member, order: Order) -> list[Effect]:
         """Let somebody speak again. Raises `RequestRejected`."""

@@ -320,7 +320,7 @@ class ChatService(Service):
             self._storage.store,
             options.settings(),
             IReactorTime(reactor),
-            listener=DtlsListener(self._identity.key, self._identity.certificate, secret, allowed=limits),
+            listener=DtlsListener(self._identity.key, self._identity.certificate, secret, limits=limits),
             means=Means(reactor.stop, options.reread_motd),
         )
         self._port = UdpPort(options["port"], self._server, options["interface"], reactor)

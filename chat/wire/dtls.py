@@ -19,8 +19,7 @@ from weakref import ref
 
 from OpenSSL import SSL
 
-from chat.limits import CAPS, NO_LIMITS
-from chat.limits import Limits as Allowed
+from chat.limits import CAPS, NO_LIMITS, Limits
 from chat.wire.dtls_channel import make_context
 from chat.wire.dtls_records import (
     MAX_DATAGRAM,
@@ -30,7 +29,7 @@ from chat.wire.dtls_records import (
     is_sealed,
     split,
 )
-from chat.wire.dtls_seal import Limits
+from chat.wire.dtls_seal import KeyLimits
 from chat.wire.dtls_server_channel import ServerChannel
 
 Addr = tuple[str, int] | tuple[str, int, int, int]  # as chat.server.peer has it
@@ -49,16 +48,15 @@ ALERT_SECONDS = 1.0  # between two alerts to one address
 # In all. After a restart each client's next ping calls for one, and who gets none notices 6 s later: 6,000
 # silent clients send 1,000 a second. An alert is 15 bytes for 30 or more.
 ALERTS_A_SECOND = 1_000
-_LIMITS = Limits()
+_KEY_LIMITS = KeyLimits()
 
 
 class DtlsListener:
     """Takes what unknown addresses send until they have proved where they are; then they have a channel.
 
     `key` and `certificate` are PEM (P-256); `secret` is 32 bytes that nobody can guess, new for each start.
-    `limits` say how long a session's keys are good for, `allowed` how many handshakes there may be, at once
-    and from one address. Raises `ValueError` if key and certificate are none,
-    or do not fit.
+    `key_limits` say how long a session's keys are good for, `limits` how many handshakes there may be at
+    once, and from one address. Raises `ValueError` if key and certificate are none, or do not fit.
     """
 
     def __init__(
@@ -66,12 +64,12 @@ class DtlsListener:
         key: bytes,
         certificate: bytes,
         secret: bytes,
-        limits: Limits = _LIMITS,
-        allowed: Allowed | None = None,
+        key_limits: KeyLimits = _KEY_LIMITS,
+        limits: Limits | None = None,
     ) -> None:
-        self._limits = limits
-        self._allowed = allowed or Allowed(NO_LIMITS)
-        self._most = self._allowed.caps.half_open
+        self._key_limits = key_limits
+        self._limits = limits or Limits(NO_LIMITS)
+        self._most = self._limits.caps.half_open
         self._cookies = _Cookies(secret)
         self._context = make_context(key, certificate)
         self._context.set_cookie_generate_callback(lambda _: self._cookies.make())
@@ -110,9 +108,9 @@ class DtlsListener:
             self._answer(connection, addr)
             return None
         self._connection = self._listen()
-        if not self._allowed.admits(addr[0], now):
+        if not self._limits.admits(addr[0], now):
             return None  # as above
-        channel = ServerChannel(connection, hello, now, self._limits)
+        channel = ServerChannel(connection, hello, now, self._key_limits)
         self._handshakes.append((now, ref(channel)))
         return channel
 
@@ -137,7 +135,7 @@ class DtlsListener:
         if len(self._handshakes) < self._most:
             return True
         if now < self._full_until:
-            self._allowed.count("too many half-open handshakes")
+            self._limits.count("too many half-open handshakes")
             return False
         going_on = [
             (at, channel)
@@ -146,7 +144,7 @@ class DtlsListener:
         ]
         if len(going_on) == self._most:
             at, oldest = going_on.pop(0)
-            self._allowed.count("too many half-open handshakes")
+            self._limits.count("too many half-open handshakes")
             if now < at + FAIR_SECONDS:
                 self._full_until = now + FULL_SECONDS
                 return False

@@ -33,7 +33,7 @@ _NUMBER = slice(3, 11)  # epoch and sequence number: here one number
 _64_BITS = (1 << 64) - 1
 
 
-class Limits(NamedTuple):
+class KeyLimits(NamedTuple):
     """How long one key is good for."""
 
     # Records of 1,163 bytes that one key may seal with AES-GCM if the chance to tell them from noise is to

@@ -33,7 +33,7 @@ from chat.wire.dtls_records import (
     renumber,
     split,
 )
-from chat.wire.dtls_seal import Limits, Opener, Sealer
+from chat.wire.dtls_seal import KeyLimits, Opener, Sealer
 
 LIVELY_SECONDS = 20.0  # a client that lives is heard more often: it pings after 6 s, give or take 10 %
 _OURS: Final = frozenset({ALERT, APPLICATION})
@@ -58,7 +58,7 @@ class ServerChannel(DtlsChannel):
         "__weakref__", "_ahead", "_heard_at", "_keys", "_limits", "_opener", "_random", "_sealer", "_written",
     )  # fmt: skip
 
-    def __init__(self, connection: SSL.Connection, hello: bytes, now: float, limits: Limits) -> None:
+    def __init__(self, connection: SSL.Connection, hello: bytes, now: float, limits: KeyLimits) -> None:
         self._random = client_random(hello)
         self._ahead = max(number(hello) - _FIRST_NUMBER, 0)
         self._heard_at = now
