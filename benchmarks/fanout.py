@@ -97,6 +97,11 @@ ROWS = (
     Row(BARE, lambda _: bare_server(), lambda addr, nick: SilentlyIn(addr, nick, is_sealed=False)),
     Row("plain", ours, lambda addr, nick: Member(addr, nick, is_sealed=False)),
     Row(
+        "plain, no line ends",
+        ours,
+        lambda addr, nick: Member(addr, nick, is_sealed=False, line_end=b""),
+    ),
+    Row(
         "bare loop, DTLS",
         lambda _: bare_server(BARE_DTLS),
         lambda addr, nick: SilentlyIn(addr, nick, is_sealed=True),

@@ -101,11 +101,13 @@ class Speaker(Protocol):
 
 
 class Member:
-    """One who speaks lines of text, in the clear or sealed in DTLS, with the line ends that `nc` and
-    `openssl s_client` send. `is_in` once the server has answered.
+    """One who speaks lines of text, in the clear or sealed in DTLS: with the line ends that `nc` and
+    `openssl s_client` send, or without, as programs that send a line a datagram. `is_in` once the server has
+    answered.
     """
 
-    def __init__(self, addr: Addr, nick: str, *, is_sealed: bool) -> None:
+    def __init__(self, addr: Addr, nick: str, *, is_sealed: bool, line_end: bytes = b"\n") -> None:
+        self._line_end = line_end
         self.is_in = False
         self.nick = nick
         self._context = client_context() if is_sealed else None
@@ -139,7 +141,7 @@ class Member:
 
     def greeting(self) -> bytes:
         """Give what asks the server to let it in."""
-        return self.nick.encode() + b"\n"
+        return self.nick.encode() + self._line_end
 
     def is_welcome(self, plaintext: bytes) -> bool:
         """Say whether this is the server's answer to that."""
@@ -147,7 +149,7 @@ class Member:
 
     def say(self, text: str) -> None:
         """Say a text in the room."""
-        self.send(text.encode() + b"\n")
+        self.send(text.encode() + self._line_end)
 
     def say_all(self, texts: Sequence[str]) -> None:
         """Say some texts, one after the other."""

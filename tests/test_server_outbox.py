@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
@@ -124,6 +126,53 @@ class OutboxTests(SynchronousTestCase):
             [(b"[lobby] ann: hi", 5), (b"[lobby] ann: hi\n", 5)],
         )
 
+    def test_lines_share_datagrams(self) -> None:
+        """What a room is told at once is one datagram for those who end their lines.
+
+        It is no longer than a line may be.
+        """
+        crowd = self.book.crowd(LOBBY, self.members)
+        entries = [structs.replace(HI, text=text) for text in ("one", "two", "x" * 1_000, "three")]
+        for entry in entries:
+            self.outbox.tell_text(crowd, entry, None)
+        lines = [b"[lobby] ann: %s" % entry.text.encode() for entry in entries]
+        self.assertEqual(self.outbox.queued, 5 * 4 + 5 * 3)
+        sent = self.sent()
+        for number in range(10, 20, 2):
+            self.assertEqual(sent[number], tuple(lines))
+        for number in range(11, 20, 2):
+            self.assertEqual(
+                sent[number], (lines[0] + b"\n" + lines[1] + b"\n", lines[2] + b"\n", lines[3] + b"\n")
+            )
+        self.outbox.tell_text(crowd, HI, None)
+        self.assertEqual(self.sent()[11], (b"[lobby] ann: hi\n",))
+
+    def test_sharing_keeps_the_order(self) -> None:
+        """A line shares no datagram with one before which something else went to one of those peers."""
+        crowd, other = self.book.crowd(LOBBY, self.members), self.book.crowd("other", self.members[:12])
+        one, two, three = (structs.replace(HI, text=text) for text in ("one", "two", "three"))
+        ten = structs.replace(HI, room="other", text="ten")
+        author = self.book.members[self.members[11]]
+
+        def told(*steps: Callable[[], None]) -> list[bytes]:
+            for step in steps:
+                step()
+            sent = self.sent()
+            return [b"".join(sent[number]).replace(b"[lobby] ann: ", b"") for number in (11, 13)]
+
+        def say(entry: Entry, silent: AnyPeer | None = None) -> Callable[[], None]:
+            return lambda: self.outbox.tell_text(crowd, entry, silent)
+
+        elsewhere = partial(self.outbox.tell_text, other, ten, None)
+        self.assertEqual(
+            told(say(one), elsewhere, say(two)), [b"one\n[other] ann: ten\ntwo\n", b"one\ntwo\n"]
+        )
+        answer = partial(self.outbox.put, (b"ten\n",), author)
+        self.assertEqual(told(say(one), answer, say(two)), [b"one\nten\ntwo\n", b"one\ntwo\n"])
+        self.assertEqual(
+            told(say(one), say(two, author), say(three)), [b"one\nthree\n", b"one\ntwo\nthree\n"]
+        )
+
     def test_sealed_lines(self) -> None:
         """They are the same lines, put into each channel; a silent author's is left out of both."""
         for number, member in enumerate(self.members[:4]):
@@ -206,12 +255,12 @@ class OutboxTests(SynchronousTestCase):
         self.assertNotIn(b"another", self.book.members)
 
     def sent(self) -> dict[int, tuple[bytes, ...]]:
-        """Take what is to be written; give the plaintexts for each peer with a channel, by its port."""
+        """Take what is to be written; give the plaintexts for each peer, by its port."""
         told: dict[int, tuple[bytes, ...]] = {}
         for datagram, peer in zip(*self.outbox.take(), strict=True):
             opened = open_sealed(datagram)
-            if opened is not None:
-                told[peer.addr[1]] = (*told.get(peer.addr[1], ()), opened[3])
+            plaintext = datagram if opened is None else opened[3]
+            told[peer.addr[1]] = (*told.get(peer.addr[1], ()), plaintext)
         return told
 
     def looked_after(self, now: float) -> dict[int, tuple[bytes, ...]]:

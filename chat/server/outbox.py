@@ -1,10 +1,11 @@
 """What one turn has to send: rendered and encoded once for everybody, in the order in which it came up.
 
-A plain peer's lines stand here as datagrams, in their place among what others are told. What a room is told
-leaves for all who have a channel together, at most every 20 ms: what came meanwhile shares datagrams, and one
-timer serves them all. Until then a sealed peer's lines wait at the peer and a native peer's frames in its
-session, where what answers one of them comes behind; of both here stands only that they have some. An answer
-does not wait, and takes along what does.
+A plain peer's lines stand here as datagrams, in their place among what others are told; lines of one room
+that come up one behind the other share one, for a peer that ends its own lines. What a room is told leaves
+for all who have a channel together, at most every 20 ms: what came meanwhile shares datagrams, and one timer
+serves them all. Until then a sealed peer's lines wait at the peer and a native peer's frames in its session,
+where what answers one of them comes behind; of both here stands only that they have some. An answer does not
+wait, and takes along what does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from chat.server.book import Crowd
 from chat.server.peer import AnyPeer, Peer, PlainPeer, ProvenPeer
 from chat.server.port import WRITES_A_TURN
 from chat.wire.frames import encode_frame
-from chat.wire.lines import mark, render
+from chat.wire.lines import LINES_BYTES, mark, render
 from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import ServerSession
 from chat.wire.tails import Tails
@@ -43,9 +44,13 @@ class Outbox:
         self._told: dict[ProvenPeer, None] = {}  # who was told what all of a room are told
         self._rooms_at = 0.0  # from when on that may leave
         self._tails = Tails()
+        # Of the last crowd that was told: by group, where its newest datagrams begin, and what is in each.
+        self._crowd: Crowd | None = None
+        self._shared: dict[int, tuple[int, bytes]] = {}
 
     def put(self, datagrams: Collection[bytes], peer: Peer) -> None:
         """Queue datagrams for one peer."""
+        self._crowd = None  # what its room is told next comes behind
         self._datagrams += datagrams
         self._peers += [peer] * len(datagrams)
         self.queued += len(datagrams)
@@ -64,13 +69,17 @@ class Outbox:
             return
         if is_direct(message.room):
             silent = None
-        for line_end, is_marked, is_asked, peers in crowd.plain:
+        if crowd is not self._crowd:
+            self._crowd, self._shared = crowd, {}
+        for number, (line_end, is_marked, is_asked, peers) in enumerate(crowd.plain):
             told = peers if silent is None else [peer for peer in peers if peer is not silent]
             told = _takers(told, message) if is_asked else told
             datagram = (mark(line, message.room) if is_marked else line) + line_end
-            self._datagrams += [datagram] * len(told)
-            self._peers += told
-            self.queued += len(told)
+            if line_end and len(told) == len(peers):
+                self._share(number, datagram, told)
+            else:
+                self._shared.pop(number, None)
+                self._tell_plain(datagram, told)
         for line_end, is_marked, is_asked, proven in crowd.sealed:
             plaintext = (mark(line, message.room) if is_marked else line) + line_end
             for peer in _takers(proven, message) if is_asked else proven:
@@ -78,6 +87,21 @@ class Outbox:
                     peer.lines.append(plaintext)
                     self._told[peer] = None
             self.queued += len(proven)
+
+    def _share(self, number: int, line: bytes, peers: list[PlainPeer]) -> None:
+        """Give a line to a whole group, in the datagram with the last one if there is room."""
+        begin, lines = self._shared.get(number, (0, b""))
+        if lines and len(lines) + len(line) <= LINES_BYTES:
+            self._datagrams[begin : begin + len(peers)] = [lines + line] * len(peers)
+            self._shared[number] = begin, lines + line
+        else:
+            self._shared[number] = len(self._datagrams), line
+            self._tell_plain(line, peers)
+
+    def _tell_plain(self, datagram: bytes, peers: list[PlainPeer]) -> None:
+        self._datagrams += [datagram] * len(peers)
+        self._peers += peers
+        self.queued += len(peers)
 
     def tell_native(self, crowd: Crowd, message: Broadcast, now: float) -> None:
         """Give the frame that tells of `message` to all native peers of its room. An entry is its tail."""
@@ -143,6 +167,7 @@ class Outbox:
     def take(self) -> tuple[list[bytes], list[Peer]]:
         """Give the datagrams in their order and, at the same places, whom they go to; and forget them."""
         taken = self._datagrams, self._peers
+        self._crowd = None
         self._datagrams, self._peers = [], []
         self.queued = 0
         return taken

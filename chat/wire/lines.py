@@ -1,7 +1,8 @@
 """How the plain door puts what it says: each thing that a member is told, as a line of text.
 
-Pure functions and the words that clients compare with. One line is one datagram, and with its mark and line
-end it has at most 1,024 bytes, which is what the oldest clients read. docs/protocol.md lists the forms.
+Pure functions and the words that clients compare with. A line is a datagram, or shares one with those
+behind it if it has a line end; with its mark and line end it has at most 1,024 bytes. docs/protocol.md lists
+the forms.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ NICK_TAKEN = "nama ini sudah diambil"
 GOING_DOWN = "server is going down"
 EXIT = "exit"
 
+LINES_BYTES = 1_024  # of a datagram in the clear: what the oldest clients read
 NAMES_LINE_BYTES = 900
 
 # Two servers that forged datagrams introduce to each other must not talk for ever (CVE-2024-2169). What a
