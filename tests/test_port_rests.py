@@ -142,6 +142,21 @@ class RestTests(PortCase):
             self.reactor.advance(1.0)
             self.assertTrue(self.reads())
 
+    def test_one_timer_for_what_is_read_and_stored(self) -> None:
+        """A rest after what was read soon after a rest is long enough for what is written of it soon."""
+        crowd = [peer(self.client.getsockname())] * 100
+        for answered_after, sets_another in ((0.2, False), (1.0, True)):
+            self.turn(writes=100)
+            self.reactor.advance(100 * REST_A_WRITE)
+            self.turn(writes=0)
+            (timer,) = self.reactor.getDelayedCalls()
+            self.reactor.advance(100 * REST_A_WRITE * answered_after)
+            self.port.send([b"line"] * 100, crowd, 0.0)
+            self.assertEqual(self.reactor.getDelayedCalls() != [timer], sets_another)
+            self.assertFalse(self.reads())
+            self.reactor.advance(1.0)
+            self.assertTrue(self.reads())
+
     def test_stopping_within_a_turn(self) -> None:
         """A port that is stopped by what it has read does not rest: it is over."""
         crowd = [peer(self.client.getsockname())] * 100

@@ -64,6 +64,18 @@ class TalkTests(ServerTests):
         self.wire.send(BOB, b"ho\n")
         self.assertEqual(self.wire.take(BOB), [b"bob: ho\n"])
 
+    def test_what_comes_together_leaves_together(self) -> None:
+        """What was said in one turn is one datagram for who ends lines, and line by line for others."""
+        for addr, nick in ((ANN, b"ann\n"), (BOB, b"bob"), (EVE, b"eve\n")):
+            self.wire.send(addr, nick)
+        self.wire.port.written.clear()
+        for addr, text in ((ANN, b"hi\n"), (EVE, b"ho\n"), (ANN, b"hum\n")):
+            self.wire.server.datagramReceived(text, addr)
+        self.wire.server.turn_ended()
+        self.assertEqual(self.wire.take(BOB), [b"ann: hi", b"eve: ho", b"ann: hum"])
+        for addr in (ANN, EVE):
+            self.assertEqual(self.wire.take(addr), [b"ann: hi\neve: ho\nann: hum\n"])
+
     def test_a_whole_visit(self) -> None:
         """A script's one datagram is a join, a message and a leave for everybody else."""
         self.enter(ann=ANN)

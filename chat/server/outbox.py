@@ -1,6 +1,6 @@
 """What one turn has to send: rendered and encoded once for everybody, in the order in which it came up.
 
-A plain peer's lines stand here as datagrams, in their place among what others are told; lines of one room
+A plain peer's lines stand here as datagrams, in their place among what others are told; texts of one room
 that come up one behind the other share one, for a peer that ends its own lines. What a room is told leaves
 for all who have a channel together, at most every 20 ms: what came meanwhile shares datagrams, and one timer
 serves them all. Until then a sealed peer's lines wait at the peer and a native peer's frames in its session,
@@ -50,6 +50,8 @@ class Outbox:
 
     def put(self, datagrams: Collection[bytes], peer: Peer) -> None:
         """Queue datagrams for one peer."""
+        if not datagrams:
+            return
         self._crowd = None  # what its room is told next comes behind
         self._datagrams += datagrams
         self._peers += [peer] * len(datagrams)
@@ -75,7 +77,7 @@ class Outbox:
             told = peers if silent is None else [peer for peer in peers if peer is not silent]
             told = _takers(told, message) if is_asked else told
             datagram = (mark(line, message.room) if is_marked else line) + line_end
-            if line_end and len(told) == len(peers):
+            if line_end and len(told) == len(peers) and isinstance(message, Entry):
                 self._share(number, datagram, told)
             else:
                 self._shared.pop(number, None)

@@ -1,8 +1,7 @@
 """How the plain door puts what it says: each thing that a member is told, as a line of text.
 
-Pure functions and the words that clients compare with. A line is a datagram, or shares one with those
-behind it if it has a line end; with its mark and line end it has at most 1,024 bytes. docs/protocol.md lists
-the forms.
+Pure functions and the words that clients compare with. A line is a datagram; texts with line ends may
+share one. With its mark and line end a line has at most 1,024 bytes. docs/protocol.md lists the forms.
 """
 
 from __future__ import annotations
