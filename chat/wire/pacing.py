@@ -22,6 +22,8 @@ def _pack(frames: tuple[bytes, ...]) -> tuple[bytes, ...]:
 class Pacer:
     """The frames that one session has to send, and the moment from which on they may leave."""
 
+    __slots__ = ("_ready_at", "frames")
+
     def __init__(self) -> None:
         self.frames: list[bytes] = []
         self._ready_at = 0.0

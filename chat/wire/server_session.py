@@ -97,6 +97,11 @@ class ServerSession:
     from `origin`, those of where it is, as `limits` say.
     """
 
+    __slots__ = (
+        "_client", "_fetched", "_forgotten", "_heard", "_key", "_limits", "_pacer", "_purses", "_refuse_at",
+        "_replies", "_unanswered", "_welcome", "member", "state",
+    )  # fmt: skip
+
     def __init__(
         self, now: float, key: bytes | None, limits: Limits | None = None, origin: Purses = NOWHERE
     ) -> None:
