@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from string import ascii_lowercase
 
 from chat.fields import MEMBER_ROOMS, NAMES_PAGE, RESULT_BYTES, ROOMS_PAGE
 from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Send
+from chat.hub.looks import STEP
 from chat.hub.pages import ANSWER_BYTES, ENTRY_BYTES, LISTED_TOPIC_BYTES, NAME_ROW_BYTES, ROOM_ROW_BYTES
 from chat.messages import (
     LOBBY,
@@ -13,6 +15,7 @@ from chat.messages import (
     Bye,
     Change,
     Done,
+    Entry,
     Fetch,
     Fetched,
     Join,
@@ -184,7 +187,7 @@ class FetchTests(HubTests):
         """The store is asked; its entries are sent in order, then the end of the answer."""
         self.store(self.ask(BOB, say(2)))
         read = self.fetch()
-        self.assertEqual(read.fetch, Fetch(7, LOBBY, 0, None, 256))
+        self.assertEqual(read.fetch, Fetch(7, LOBBY, 0, None, STEP))
         page = Page(0, 2, (entry(1), entry(2)))
         self.assertEqual(
             self.hub.answered(read.token, page),
@@ -234,8 +237,20 @@ class FetchTests(HubTests):
             effects = self.hub.answered(self.fetch().token, Page(floor, 9, ()))
             self.assertEqual(effects, [Send(ANN, Fetched(7, LOBBY, floor=known, head=9))])
 
+    def steps(self, read: Read, entries: tuple[Entry, ...]) -> Iterator[list[Effect]]:
+        """Answer from `entries` as a store does, as long as the hub reads on; give what each leads to."""
+        while True:
+            after, before, limit = read.fetch.after, read.fetch.before, read.fetch.limit
+            found = [one for one in entries if (after or 0) < one.seq < (before or 101)]
+            page = found[:limit] if after is not None else found[-limit:]
+            effects = self.hub.answered(read.token, Page(0, 100, tuple(page)))
+            yield effects
+            if not effects or not isinstance(effects[-1], Read):
+                break
+            read = effects[-1]
+
     def test_a_long_answer(self) -> None:
-        """48 KiB are sent at once: what follows `after` from its beginning, what is `before` from its end."""
+        """48 KiB are sent in all: what follows `after` from its beginning, what is `before` from its end."""
         fits = ANSWER_BYTES // (ENTRY_BYTES + 900)
         entries = tuple(entry(n, "é" * 450) for n in range(1, 101))
         self.hub.committed(Fact(EVE, 1, entry(100), floor=0))
@@ -245,8 +260,32 @@ class FetchTests(HubTests):
             (None, 101, entries[-fits:]),
             (None, None, entries[-fits:]),
         ):
-            effects = self.hub.answered(self.fetch(after, before).token, Page(0, 100, entries))
+            *steps, last = self.steps(self.fetch(after, before), entries)
+            effects = [effect for step in steps for effect in step[:-1]] + last
             self.assertEqual(effects[:-1], [Send(ANN, one) for one in sent])
+            self.assertEqual(effects[-1], Send(ANN, Fetched(7, LOBBY, floor=0, head=100)))
+
+    def test_in_steps(self) -> None:
+        """A few are read and sent at once, until there are as many as were asked for, or no more."""
+        entries = tuple(map(entry, range(1, 101)))
+        self.hub.committed(Fact(EVE, 1, entry(100), floor=0))
+        for after, limit, sizes in ((0, 256, [32, 32, 32, 4]), (4, 256, [32, 32, 32, 0]), (0, 40, [32, 8])):
+            (read,) = self.ask(ANN, Fetch(7, LOBBY, after, None, limit))
+            assert isinstance(read, Read)
+            steps = list(self.steps(read, entries))
+            self.assertEqual([len(step) - 1 for step in steps], sizes)
+            sent = [effect for step in steps for effect in step if isinstance(effect, Send)]
+            self.assertEqual(sent[:-1], [Send(ANN, one) for one in entries[after : after + limit]])
+
+    def test_leaving_between_steps(self) -> None:
+        """Who leaves the room is sent no more of it, and may ask in another one at once."""
+        self.hub.committed(Fact(EVE, 1, entry(100), floor=0))
+        steps = self.steps(self.fetch(), tuple(map(entry, range(1, 101))))
+        next(steps)
+        self.ask(ANN, Part(8, LOBBY))
+        self.assertEqual(list(steps), [[]])
+        self.ask(ANN, Join(9, LOBBY))
+        self.fetch()
 
     def test_a_new_session_forgets_reads(self) -> None:
         """What the session before has asked for is not sent into the new one, which may ask at once."""

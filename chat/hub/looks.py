@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, assert_never
 
+from msgspec.structs import replace
+
 from chat.errors import RequestRejected
 from chat.fields import FETCH_LIMIT, RESULT_BYTES
 from chat.hub.direct import Direct
@@ -16,23 +18,45 @@ from chat.hub.greeting import Greeting
 from chat.hub.house import House
 from chat.hub.members import Member
 from chat.hub.owners import no_key
-from chat.hub.pages import beginning, fetched_entries, names_page, rooms_page
+from chat.hub.pages import ANSWER_BYTES, beginning, entry_size, fetched_entries, names_page, rooms_page
 from chat.hub.replies import reply_to, store_failed
 from chat.hub.roll import Roll
 from chat.limits import Limit, Limits
-from chat.messages import Done, Fetch, Fetched, Link, Motd, Names, Ping, Pong, Release, Rooms, Topic
+from chat.messages import Done, Entry, Fetch, Fetched, Link, Motd, Names, Ping, Pong, Release, Rooms, Topic
 from chat.safety import nick_key
 from chat.stored import Page
 
 Look = Names | Motd | Rooms | Topic | Ping | Fetch | Release | Link  # what takes no turn
 
 
+# Entries that are read, encoded and written at once where more are asked for: about a millisecond, so that
+# one who fetches without an end holds up nobody's text.
+STEP = 32
+
+
 class _Reading(NamedTuple):
-    """Who asked the store for what; entries before `since` (ms since 1970) are left out."""
+    """Who asked the store for what; entries before `since` (ms since 1970) are left out.
+
+    Of a long answer `fetch` is what is left to send, and `size` how many bytes that may be.
+    """
 
     client: bytes
     fetch: Fetch
     since: int
+    size: int = ANSWER_BYTES
+
+    @property
+    def is_long(self) -> bool:
+        """Say whether it takes several steps: what goes on behind the last entry that was sent."""
+        fetch = self.fetch
+        return bool(fetch.id) and fetch.after is not None and fetch.limit > STEP and not self.since
+
+    def beyond(self, entries: list[Entry]) -> _Reading | None:
+        """Give what is left when `entries` are sent; None: there is no more, or it does not fit."""
+        if not self.is_long or len(entries) < STEP:
+            return None
+        fetch = replace(self.fetch, after=entries[-1].seq, limit=self.fetch.limit - STEP)
+        return self._replace(fetch=fetch, size=self.size - sum(map(entry_size, entries)))
 
 
 class Looks:
@@ -62,7 +86,8 @@ class Looks:
 
     def answered(self, token: int, page: Page) -> list[Effect]:
         """Send what the store has read to who asked for it, if it is still in the room."""
-        client, fetch, since = self._reads.pop(token)
+        reading = self._reads.pop(token)
+        client, fetch, since, size = reading
         member = self._roll.get(client)
         if member is None or not member.end_read(fetch.room, token):
             return []
@@ -72,13 +97,16 @@ class Looks:
             return []
         room = self._house.room_of(member, fetch.room)
         room.trim(page.floor)
-        entries = fetched_entries(page, room.head, fetch, since)
+        entries = fetched_entries(page, room.head, fetch, since, size)
         sent: list[Effect] = [Send(client, entry) for entry in entries]
+        rest = reading.beyond(entries)
+        if rest is not None:
+            return sent + self._read(member, rest)
         return [*sent, Send(client, Fetched(fetch.id, room.name, room.floor, room.head))]
 
     def failed(self, token: int) -> list[Effect]:
         """Tell who asked that the store could not read; a native client repeats its question by itself."""
-        client, fetch, _ = self._reads.pop(token)
+        client, fetch, *_ = self._reads.pop(token)
         member = self._roll.get(client)
         if member is None or not member.end_read(fetch.room, token) or not member.is_plain:
             return []
@@ -95,7 +123,8 @@ class Looks:
             return []
         if seen >= log.head:
             return self._house.let_in(member, log, self._roll.now)
-        return self._read(member, Fetch(0, log.name, after=seen, before=None, limit=FETCH_LIMIT))
+        fetch = Fetch(0, log.name, after=seen, before=None, limit=FETCH_LIMIT)
+        return self._read(member, _Reading(member.client, fetch, 0))
 
     def _hand_over(self, member: Member, page: Page) -> list[Effect]:
         log = self._house.open(member.log)
@@ -145,14 +174,15 @@ class Looks:
             return []
         if member.is_plain:  # a native client's session has been paid
             self._limits.spend(Limit.FETCHES, member.purses, self._roll.now, fetch.limit)
-        return self._read(member, fetch)
-
-    def _read(self, member: Member, fetch: Fetch) -> list[Effect]:
         since = int((self._roll.at - fetch.age) * 1000) if fetch.age else 0
+        return self._read(member, _Reading(member.client, fetch, since))
+
+    def _read(self, member: Member, reading: _Reading) -> list[Effect]:
         token = next(self._tokens)
-        self._reads[token] = _Reading(member.client, fetch, since)
+        self._reads[token] = reading
+        fetch = reading.fetch
         member.reading[fetch.room] = token
-        return [Read(token, fetch)]
+        return [Read(token, replace(fetch, limit=STEP) if reading.is_long else fetch)]
 
     def _pong(self, member: Member, ping: Ping) -> list[Effect]:
         effects: list[Effect] = []

@@ -61,18 +61,25 @@ def rooms_page(request_id: int, rooms: Iterable[Room], after: str, member: Membe
     return RoomsPage(request_id, rows[:count], more=count < len(found))
 
 
-def fetched_entries(page: Page, head: int, fetch: Fetch, since: int = 0) -> list[Entry]:
-    """Give what of `page` answers `fetch`: up to `head`, and at most ANSWER_BYTES of it.
+def fetched_entries(
+    page: Page, head: int, fetch: Fetch, since: int = 0, size: int = ANSWER_BYTES
+) -> list[Entry]:
+    """Give what of `page` answers `fetch`: up to `head`, and at most `size` bytes of it.
 
     Entries before `since` (milliseconds since 1970) are too old.
 
     What is left out is at the far end from where the asker stands, so that no hole is in what it gets.
     """
     entries = [entry for entry in page.entries if entry.seq <= head and entry.at >= since]
-    sizes = [len(entry.text.encode()) + ENTRY_BYTES for entry in entries]
+    sizes = list(map(entry_size, entries))
     if fetch.after is not None:
-        return entries[: _fitting(sizes, ANSWER_BYTES)]
-    return entries[len(entries) - _fitting(reversed(sizes), ANSWER_BYTES) :]
+        return entries[: _fitting(sizes, size)]
+    return entries[len(entries) - _fitting(reversed(sizes), size) :]
+
+
+def entry_size(entry: Entry) -> int:
+    """Give how many bytes an entry takes of an answer, at most."""
+    return len(entry.text.encode()) + ENTRY_BYTES
 
 
 def _fitting(sizes: Iterable[int], size: int) -> int:
