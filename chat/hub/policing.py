@@ -66,12 +66,8 @@ class Policing:
 
     def wall(self, member: Member, order: Order) -> list[Effect]:
         """Say something to everybody who is here, wherever they are."""
-        words = Notice(f"{member.nick.shown} (operator): {order.text}")
-        everybody = self._roll.everybody()
-        return [
-            *(Send(client, words) for client in everybody),
-            *reply_to(member, Done(order.id, f"said to {len(everybody)}")),
-        ]
+        told = self._tell_everybody(member, order.text)
+        return told + reply_to(member, Done(order.id, f"said to {len(told)}"))
 
     # --- the server itself
 
@@ -102,11 +98,13 @@ class Policing:
             words = f"the server goes down {when}{back}{because}"
             end = ShutDown(float(order.number), order.target == BACK)
         self._is_going_down = end.seconds is not None
-        notice = Notice(f"{member.nick.shown} (operator): {words}")
-        told: list[Effect] = [Send(client, notice) for client in self._roll.everybody()]
-        return [*told, *reply_to(member, Done(order.id, words)), end]
+        return [*self._tell_everybody(member, words), *reply_to(member, Done(order.id, words)), end]
 
     # --- inside
+
+    def _tell_everybody(self, member: Member, text: str) -> list[Effect]:
+        words = Notice(f"{member.nick.shown} (operator): {text}")
+        return [Send(client, words) for client in self._roll.everybody()]
 
     def _appointed(self, member: Member, order: Order, whom: str, account: bytes, what: str) -> list[Effect]:
         """Tell who asked, and the person with this account at every door, what that is now."""

@@ -236,6 +236,8 @@ def _lock(path: Path) -> int:
     lock = path.with_name(f"{path.name}.lock")
     try:
         opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        raise StoreError(f"{path}: there is no folder {path.parent}") from None
     except OSError as error:
         raise StoreError(f"{lock}: {error.strerror}") from None
     try:
