@@ -200,11 +200,17 @@ class UdpPort(Port):
         self._waking = clock.callLater(rest, self.startReading)
 
     def _rest_left(self, now: float) -> float:
-        return self._waking.getTime() - now if self._waking is not None and self._waking.active() else 0.0
+        waking = self._under_way()
+        return 0.0 if waking is None else waking.getTime() - now
 
     def _end_rest(self) -> None:
-        if self._waking is not None and self._waking.active():
-            self._waking.cancel()
+        waking = self._under_way()
+        if waking is not None:
+            waking.cancel()
+
+    def _under_way(self) -> IDelayedCall | None:
+        """Give the end of the rest that is under way; None: none is."""
+        return self._waking if self._waking is not None and self._waking.active() else None
 
     def _note_failures(
         self, peers: Iterable[Peer], failed: Iterable[tuple[Peer, OSError]], now: float

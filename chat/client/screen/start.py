@@ -106,6 +106,7 @@ def _chat(
     from chat.safety import clean_text
 
     def complain_here(problem: str) -> None:
+        """Say on the screen what is wrong, as long as there is one."""
         if app.application.is_running:
             for line in problem.splitlines():
                 app.model.tell(f"-- {clean_text(line)} --")
