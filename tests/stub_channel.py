@@ -86,12 +86,6 @@ class _End:
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
-    def seal(self, plaintexts: Sequence[bytes], now: float) -> list[bytes]:
-        """Do what `send` of each and `datagrams_to_send` do."""
-        for plaintext in plaintexts:
-            self.send(plaintext, now)
-        return self.datagrams_to_send(now)
-
     def close(self, now: float) -> None:  # noqa: ARG002
         """Queue a goodbye."""
         self._seal(GOODBYE)
@@ -197,6 +191,16 @@ class ServerEnd(_End):
         """Queue a plaintext; once it is over, it is lost."""
         if not self.is_over:
             super().send(plaintext, now)
+
+    @staticmethod
+    def seal_alike(channels: Sequence[ServerEnd], plaintext: bytes) -> list[bytes]:
+        """Give each channel's datagram of a plaintext; b"": it is over."""
+        sealed: list[bytes] = []
+        for channel in channels:
+            assert not channel.datagrams_to_send(0.0), "something queued is overtaken"
+            channel.send(plaintext, 0.0)
+            sealed.append(b"".join(channel.datagrams_to_send(0.0)))
+        return sealed
 
     def close(self, now: float) -> None:
         """Queue a goodbye; it is over."""

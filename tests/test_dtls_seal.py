@@ -76,14 +76,15 @@ class SealTests(SynchronousTestCase):
         self.assertEqual([int.from_bytes(record[13:21]) for record in records], [2**64 - 1, 0, 1, 2])
 
     def test_limit(self) -> None:
-        """A key is spent when it has sealed as many as it may, and seals a goodbye then."""
+        """A key is spent when it has sealed as many as it may, and seals nothing but a goodbye then."""
         sealer = Sealer(keys("ECDHE-ECDSA-AES128-GCM-SHA256"), FINISHED, 2)
         self.assertFalse(sealer.is_spent)
         sealer.seal(b"one")
         self.assertFalse(sealer.is_spent)
         sealer.seal(b"two")
         self.assertTrue(sealer.is_spent)
-        self.assertTrue(sealer.seal(b"goodbye"))
+        self.assertEqual(sealer.seal(b"three"), b"")
+        self.assertTrue(sealer.seal(b"goodbye", ALERT))
         self.assertLess(KeyLimits().sealed, 2**34.5 / 74)
         self.assertEqual(KeyLimits().forged, 2**36)
 

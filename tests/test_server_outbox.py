@@ -108,15 +108,50 @@ class OutboxTests(SynchronousTestCase):
     def test_with_an_answer(self) -> None:
         """Who has an answer coming is sent all in one datagram; the others have theirs already."""
         self.sessions[3].send(Done(1, "done"), 1.0)
-        peer = self.book.members[self.members[3]]
-        assert isinstance(peer, ProvenPeer)
-        self.outbox.look_after(peer)
+        self.outbox.look_after(self.native(3))
         self.outbox.tell_native(self.book.crowd(LOBBY, self.members), HI, 1.0)
         self.outbox.send_rooms(1.0)
         told = self.sent()
         self.assertEqual(sorted(told), [0, 1, 2, 4, 5, 6, 7, 8, 9])
         both = join_frames([encode_frame(Done(1, "done")), encode_frame(HI)])
         self.assertEqual(self.looked_after(1.0), {3: (both,)})
+
+    def test_behind_what_waits(self) -> None:
+        """Who still has answers waiting is sent what the room was told behind them."""
+        peer = self.native(3)
+        for text in ("first", "second"):
+            self.sessions[3].send(Done(1, text), 1.0)
+            self.outbox.look_after(peer)
+            self.looked_after(1.0)
+        self.assertTrue(peer.is_waiting)
+        self.outbox.tell_native(self.book.crowd(LOBBY, self.members), HI, 1.001)
+        self.outbox.send_rooms(1.001)
+        told = self.sent()
+        self.assertEqual(told[3], (join_frames([encode_frame(Done(1, "second")), encode_frame(HI)]),))
+        self.assertEqual([len(told), told[4]], [10, (join_frames([encode_frame(HI)]),)])
+        self.assertFalse(peer.is_waiting)
+
+    def test_two_rooms(self) -> None:
+        """Who is in both is told of both in one datagram."""
+        there = structs.replace(HI, room="tea")
+        self.outbox.tell_native(self.book.crowd(LOBBY, self.members), HI, 1.0)
+        self.outbox.tell_native(self.book.crowd("tea", self.members[:4]), there, 1.0)
+        self.outbox.send_rooms(1.0)
+        both, one = [encode_frame(HI), encode_frame(there)], [encode_frame(HI)]
+        expected = {number: (join_frames(both if number < 4 else one),) for number in range(10)}
+        self.assertEqual(self.sent(), expected)
+
+    def test_who_has_left(self) -> None:
+        """Nobody is told anything once its member has left, or its channel is over."""
+        self.outbox.tell_native(self.book.crowd(LOBBY, self.members), HI, 1.0)
+        self.book.unseat(self.members[3])
+        over = self.native(4)
+        over.channel.close(1.0)
+        over.channel.datagrams_to_send(1.0)
+        self.outbox.send_rooms(1.0)
+        self.assertEqual(sorted(self.sent()), [0, 1, 2, 5, 6, 7, 8, 9])
+        self.assertIs(self.outbox.next_proven(), over)
+        self.assertIsNone(self.outbox.next_proven())
 
     def test_rendered_once(self) -> None:
         """There is one line for each form that plain peers want it in: another room, two line ends."""
@@ -253,6 +288,12 @@ class OutboxTests(SynchronousTestCase):
         self.assertNotIn(self.members[0], self.book.members)
         self.book.forget(peer)
         self.assertNotIn(b"another", self.book.members)
+
+    def native(self, number: int) -> ProvenPeer:
+        """Give one of the native peers."""
+        peer = self.book.members[self.members[number]]
+        assert isinstance(peer, ProvenPeer)
+        return peer
 
     def sent(self) -> dict[int, tuple[bytes, ...]]:
         """Take what is to be written; give the plaintexts for each peer, by its port."""

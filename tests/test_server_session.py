@@ -298,7 +298,7 @@ class EndTests(ServerSessionTests):
         """What is told to a client that is silent does not count, and leaves in its time."""
         self.open()
         end = self.now - COALESCE_SECONDS + SILENT_SECONDS
-        self.session.tell(encode_frame(entry(1)))
+        self.session.tell([encode_frame(entry(1))])
         self.assertTrue((self.session.next_timeout() or 0.0) < end)
         self.now = end - 1.0
         self.assertEqual(self.told(), [entry(1)])
@@ -306,14 +306,14 @@ class EndTests(ServerSessionTests):
 
     def test_who_is_told(self) -> None:
         """Broadcasts are for those who are in."""
-        self.session.tell(encode_frame(entry(1)))
+        self.session.tell([encode_frame(entry(1))])
         self.ask(HELLO)
-        self.session.tell(encode_frame(entry(2)))
+        self.session.tell([encode_frame(entry(2))])
         self.assertEqual(self.told(), [])
         self.reply(WELCOME)
-        self.session.tell(encode_frame(entry(3)))
+        self.session.tell([encode_frame(entry(3))])
         self.reply(Bye())
-        self.session.tell(encode_frame(entry(4)))
+        self.session.tell([encode_frame(entry(4))])
         self.assertEqual(self.told(), [WELCOME, entry(3), Bye()])
 
     def test_pacing(self) -> None:

@@ -48,7 +48,7 @@ class TokenTests(ServerSessionTests):
     def test_free(self) -> None:
         """Nobody pays for what others say; whoever fetched too much can still say something, and goodbye."""
         for seq in range(2 * int(RATE.burst)):
-            self.session.tell(encode_frame(entry(seq + 1)))
+            self.session.tell([encode_frame(entry(seq + 1))])
         self.assertEqual(self.ask(FETCH), [FETCH])
         self.spend(RATE.burst + 100)
         say = Say(1, 1, "r", Kind.SAY, "hi")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from chat.messages import is_direct
@@ -26,17 +26,16 @@ Alike = tuple[bytes, bool, bool, list[_Text]]
 class Crowd:
     """The peers behind `members` of one room, sorted by what each of them is sent.
 
-    Lines go to those in `plain` and in `sealed`, frames to those in `native`: `tells` queue one for each.
+    Lines go to those in `plain` and in `sealed`, frames to those in `native`.
     """
 
-    __slots__ = ("members", "native", "plain", "sealed", "tells")
+    __slots__ = ("members", "native", "plain", "sealed")
 
     def __init__(self, room: str, members: tuple[bytes, ...], peers: Mapping[bytes, AnyPeer]) -> None:
         plain: list[tuple[TextSession, PlainPeer]] = []
         sealed: list[tuple[TextSession, ProvenPeer]] = []
         self.members = members
-        self.native: dict[ProvenPeer, None] = {}
-        self.tells: list[Callable[[bytes], None]] = []
+        self.native: list[ProvenPeer] = []
         for member in members:
             peer = peers.get(member)  # a member outlives its session: it may have none now
             if isinstance(peer, PlainPeer):
@@ -46,8 +45,7 @@ class Crowd:
                 if isinstance(session, TextSession):
                     sealed.append((session, peer))
                 elif session is not None:
-                    self.native[peer] = None
-                    self.tells.append(session.tell)
+                    self.native.append(peer)
         self.plain = _alike(room, plain)
         self.sealed = _alike(room, sealed)
 

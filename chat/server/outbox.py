@@ -10,7 +10,9 @@ wait, and takes along what does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import compress
+from operator import not_
 from typing import TypeVar
 
 from chat.messages import Broadcast, Entry, is_direct
@@ -19,7 +21,7 @@ from chat.safety import nick_key
 from chat.server.book import Crowd
 from chat.server.peer import AnyPeer, Peer, PlainPeer, ProvenPeer
 from chat.server.port import WRITES_A_TURN
-from chat.wire.frames import encode_frame
+from chat.wire.frames import encode_frame, pack
 from chat.wire.lines import LINES_BYTES, mark, render
 from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import ServerSession
@@ -41,7 +43,8 @@ class Outbox:
         self._datagrams: list[bytes] = []
         self._peers: list[Peer] = []  # whom each of them goes to
         self._proven: dict[ProvenPeer, None] = {}
-        self._told: dict[ProvenPeer, None] = {}  # who was told what all of a room are told
+        self._frames: dict[Crowd, list[bytes]] = {}  # what the native peers of rooms were told
+        self._told: dict[ProvenPeer, None] = {}  # who was told something by itself
         self._rooms_at = 0.0  # from when on that may leave
         self._tails = Tails()
         # Of the last crowd that was told: by group, where its newest datagrams begin, and what is in each.
@@ -112,9 +115,7 @@ class Outbox:
         if not crowd.native:
             return
         frame = encode_frame(message)
-        for tell in crowd.tells:
-            tell(frame)
-        self._told.update(crowd.native)
+        self._frames.setdefault(crowd, []).append(frame)
         self.queued += len(crowd.native)
         if isinstance(message, Entry):
             self._tails.entry(message.room, frame, crowd.members, now)
@@ -131,7 +132,7 @@ class Outbox:
                 if not isinstance(peer, ProvenPeer) or not isinstance(peer.session, ServerSession):
                     continue
                 if not only_recent_fetchers or peer.session.has_fetched(now):
-                    peer.session.tell(frame)
+                    peer.session.tell((frame,))
                     self._told[peer] = None
 
     def next_proven(self) -> ProvenPeer | None:
@@ -142,7 +143,7 @@ class Outbox:
 
     def next_rooms(self) -> float | None:
         """Give the time at which `send_rooms` has something to do."""
-        return self._rooms_at if self._told else None
+        return self._rooms_at if self._told or self._frames else None
 
     def hurry(self) -> None:
         """Let what rooms were told leave with the next `send_rooms`: what follows is a goodbye."""
@@ -153,17 +154,42 @@ class Outbox:
 
         If it is time, or if that has become much: it shall be written before the turn goes on.
         """
-        if not self._told or (now < self._rooms_at and self.queued < WRITES_A_TURN):
+        if self.next_rooms() is None or (now < self._rooms_at and self.queued < WRITES_A_TURN):
             return
         self._rooms_at = now + COALESCE_SECONDS
+        rooms, self._frames = self._frames, {}
+        for crowd, frames in rooms.items():
+            alike = self._alike(crowd, frames, is_alone=len(rooms) == 1)
+            if alike:
+                self._seal(pack(frames), alike, now)
         told, self._told = self._told, {}
         for peer in told:
-            if peer in self._proven or peer.seat is None:  # it has an answer, too; or its member has left
-                continue
-            datagrams = peer.channel.seal(peer.take(now), now)
-            self._datagrams += datagrams
-            self._peers += [peer] * len(datagrams)
-            if peer.channel.is_over:
+            if peer not in self._proven and peer.seat is not None:  # it has an answer, too, or has left
+                self._seal(peer.take(now), (peer,), now)
+
+    def _alike(self, crowd: Crowd, frames: list[bytes], *, is_alone: bool) -> list[ProvenPeer]:
+        """Give those who are sent what their room was told and nothing else: packed once, no session asked.
+
+        All others are told it by their session, behind what that has.
+        """
+        alike: list[ProvenPeer] = []
+        for peer in crowd.native:
+            if not is_alone or peer.is_waiting or peer in self._told or peer in self._proven:
+                peer.tell(frames)
+                self._told[peer] = None
+            elif peer.seat is not None:  # else its member has left
+                alike.append(peer)
+        return alike
+
+    def _seal(self, plaintexts: Iterable[bytes], peers: Sequence[ProvenPeer], now: float) -> None:
+        channels = [peer.channel for peer in peers]
+        for plaintext in plaintexts:
+            sealed = channels[0].seal_alike(channels, plaintext)
+            self._datagrams += filter(None, sealed)
+            self._peers += compress(peers, sealed)
+            others = () if all(sealed) else compress(peers, map(not_, sealed))
+            for peer in others:
+                peer.channel.send(plaintext, now)
                 self._proven[peer] = None
 
     def take(self) -> tuple[list[bytes], list[Peer]]:

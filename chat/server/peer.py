@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from chat.limits import NOWHERE
 from chat.messages import Request
@@ -55,8 +55,12 @@ class Channel(Protocol):
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Give the datagrams that are due, and forget them."""
 
-    def seal(self, plaintexts: Sequence[bytes], now: float) -> list[bytes]:
-        """Do what `send` of each and `datagrams_to_send` do: the way of what is told to many."""
+    @staticmethod
+    def seal_alike(channels: Sequence[Any], plaintext: bytes) -> list[bytes]:
+        """Give the datagram that says `plaintext` for each of such channels: the way of what many are told.
+
+        Nothing may be queued in any of them. b"": `send` has to do it.
+        """
 
     def next_timeout(self) -> float | None:
         """Give the time at which `handle_timeout` wants to be called; None: nothing waits for a time."""
@@ -120,14 +124,16 @@ class ProvenPeer(Peer):
 
     The first word decides who it is: a program that speaks frames ("native"), or somebody who speaks plain
     text ("sealed"). Who says none is given up at `until`. `lines` are those that wait for the end of the
-    turn, in their order: as many as fit leave in one record, for sealing costs more than they do.
+    turn, in their order: as many as fit leave in one record, for sealing costs more than they do. It
+    `is_waiting` while its session has frames whose time has not come.
     """
 
-    __slots__ = ("channel", "lines", "session", "until")
+    __slots__ = ("channel", "is_waiting", "lines", "session", "until")
 
     def __init__(self, addr: Addr, channel: Channel, now: float) -> None:
         super().__init__(addr)
         self.channel = channel
+        self.is_waiting = False
         self.lines: list[bytes] = []
         self.session: ServerSession | TextSession | None = None
         self.until = now + ENTER_SECONDS
@@ -151,10 +157,17 @@ class ProvenPeer(Peer):
             self.lines.clear()
         for plaintext in plaintexts:
             self.channel.send(plaintext, now)
+        self.is_waiting = isinstance(self.session, ServerSession) and self.session.is_waiting
+
+    def tell(self, frames: Iterable[bytes]) -> None:
+        """Put frames that many are told behind what its session has."""
+        if isinstance(self.session, ServerSession):
+            self.session.tell(frames)
 
     def take(self, now: float) -> Sequence[bytes]:
         """Give the plaintexts of what waits, and forget it: the way of what a room is told."""
         if isinstance(self.session, ServerSession):
+            self.is_waiting = False
             return self.session.take(now)
         lines, self.lines = tuple(self.lines), []
         return _join(lines)

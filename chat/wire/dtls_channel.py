@@ -16,7 +16,6 @@ What OpenSSL asks of whoever uses memory BIOs:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -180,12 +179,6 @@ class DtlsChannel:
         """Give the datagrams that are due, and forget them."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
-
-    def seal(self, plaintexts: Sequence[bytes], now: float) -> list[bytes]:
-        """Do what `send` of each and `datagrams_to_send` do."""
-        for plaintext in plaintexts:
-            self.send(plaintext, now)
-        return self.datagrams_to_send(now)
 
     def next_timeout(self) -> float | None:
         """Give the time at which `handle_timeout` wants to be called; None: nothing waits for a time."""

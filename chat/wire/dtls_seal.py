@@ -10,9 +10,12 @@ What else the tag proves: epoch and sequence number, kind, version, and the plai
 section 6.2.3.3).
 """
 
+# ruff: noqa: SLF001  (a class's own fields, of many at once)
+
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -55,20 +58,23 @@ class Sealer:
     never come twice and may be anything else: OpenSSL's begin with a random one, so that nonces made of epoch
     and sequence number might meet them.
 
-    `is_spent` once it has sealed as many as one key may. It still seals: a goodbye shall follow.
+    `is_spent` once it has sealed as many as one key may: only alerts then, for a goodbye shall follow.
     """
 
-    __slots__ = ("_cipher", "_extra", "_iv", "_number", "_shift", "_shown", "_spent_at")
+    __slots__ = ("_begin", "_encrypt", "_extra", "_mask", "_number", "_shift", "_shown", "_spent_at")
 
     def __init__(self, keys: Keys, last: bytes, limit: int) -> None:
-        self._cipher = keys.cipher(keys.key)
-        self._iv = _secret(keys)
+        iv, is_gcm = _secret(keys), len(keys.iv) < _NONCE
+        self._encrypt = keys.cipher(keys.key).encrypt
         self._number = int.from_bytes(last[_NUMBER]) + 1  # with the epoch before it
         self._spent_at = self._number + limit
-        self._shown = len(keys.iv)  # from there on a nonce is shown
-        # from a record's number to its nonce
-        self._shift = int.from_bytes(last[_NONCE_SHOWN]) + 1 - self._number if self._shown < _NONCE else 0
-        self._extra = _NONCE - self._shown + _TAG
+        # A nonce is four bytes that stay, and eight that count as the records do: with GCM on from the last
+        # that was shown, and they are shown, too; else from 0 on, under a mask.
+        self._begin = (iv >> 64).to_bytes(_NONCE - 8)
+        self._mask = iv & _64_BITS
+        self._shift = int.from_bytes(last[_NONCE_SHOWN]) + 1 - self._number if is_gcm else 0
+        self._shown = _HEAD.size if is_gcm else _HEADER.size  # so much of a head
+        self._extra = self._shown - _HEADER.size + _TAG
 
     @property
     def is_spent(self) -> bool:
@@ -76,16 +82,31 @@ class Sealer:
         return self._number >= self._spent_at
 
     def seal(self, plaintext: bytes, kind: int = APPLICATION) -> bytes:
-        """Give a record."""
-        number = self._number
-        self._number = number + 1
+        """Give a record; b"": it is spent."""
+        return self.seal_alike((self,), plaintext, kind)[0]
+
+    @staticmethod
+    def seal_alike(
+        sealers: Iterable[Sealer | None], plaintext: bytes, kind: int = APPLICATION
+    ) -> list[bytes]:
+        """Give the record that says `plaintext` of each: in one loop, for many are told the same.
+
+        b"": it is spent, or there is none.
+        """
+        records: list[bytes] = []
         size = len(plaintext)
-        nonce = (self._iv ^ (number + self._shift & _64_BITS)).to_bytes(_NONCE)
-        return (
-            _HEADER.pack(kind, _VERSION, number, size + self._extra)
-            + nonce[self._shown :]
-            + self._cipher.encrypt(nonce, plaintext, _PROVED.pack(number, kind, _VERSION, size))
-        )
+        for sealer in sealers:
+            if sealer is None or (sealer._number >= sealer._spent_at and kind == APPLICATION):
+                records.append(b"")
+                continue
+            number = sealer._number
+            sealer._number = number + 1
+            counter = sealer._mask ^ (number + sealer._shift & _64_BITS)
+            head = _HEAD.pack(kind, _VERSION, number, size + sealer._extra, counter)
+            proved = _PROVED.pack(number, kind, _VERSION, size)
+            sealed = sealer._encrypt(sealer._begin + head[_NONCE_SHOWN], plaintext, proved)
+            records.append(head[: sealer._shown] + sealed)
+        return records
 
 
 class Opener:

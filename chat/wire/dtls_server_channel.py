@@ -14,7 +14,7 @@ Its law is that of `DtlsChannel`, and: no record of the client's is ever opened 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final, cast
 
 from OpenSSL import SSL
@@ -96,20 +96,17 @@ class ServerChannel(DtlsChannel):
             super().send(plaintext, now)
             return
         check_length(plaintext)
-        self._outgoing.append(sealer.seal(plaintext))
+        self._outgoing += filter(None, [sealer.seal(plaintext)])
         if sealer.is_spent:
             self.close(now)
 
-    def seal(self, plaintexts: Sequence[bytes], now: float) -> list[bytes]:
-        """Do what `send` of each and `datagrams_to_send` do, in a fifth of the steps: many are told so."""
-        sealer = self._sealer
-        if sealer is None or self._outgoing:
-            return super().seal(plaintexts, now)
-        sealed = [sealer.seal(plaintext) for plaintext in plaintexts]
-        if sealer.is_spent:
-            self.close(now)
-            sealed += self.datagrams_to_send(now)
-        return sealed
+    @staticmethod
+    def seal_alike(channels: Iterable[ServerChannel], plaintext: bytes) -> list[bytes]:
+        """Give each channel's datagram that says `plaintext`, at once: many are told the same.
+
+        b"": `send` has to do it. Nothing may be queued in any of them.
+        """
+        return Sealer.seal_alike([channel._sealer for channel in channels], plaintext)  # noqa: SLF001
 
     def close(self, now: float) -> None:
         """Queue a goodbye behind what is queued already, if there is a session; it is over."""

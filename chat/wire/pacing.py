@@ -28,10 +28,6 @@ class Pacer:
         self.frames: list[bytes] = []
         self._ready_at = 0.0
 
-    def turn_away(self) -> None:
-        """Let nobody who holds on to `frames` add to them any more."""
-        self.frames = self.frames.copy()
-
     def is_ready(self, now: float) -> bool:
         """Say whether something may leave."""
         return now >= self._ready_at

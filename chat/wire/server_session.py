@@ -8,7 +8,7 @@ answer to, and asks for what it has missed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Iterable
 from enum import Enum, auto
 
 from chat.errors import RemoteProtocolError
@@ -75,10 +75,6 @@ NEXT = {
     (State.CLOSED, "refused"): State.CLOSED,
     (State.CLOSED, "end"): State.CLOSED,
 }
-
-
-def _do_nothing(frame: bytes) -> None:
-    """Nobody is there who wants to be told."""
 
 
 def member_id(client: bytes, key: bytes | None) -> bytes:
@@ -156,13 +152,15 @@ class ServerSession:
                 pass  # asked again, it is answered afresh
         self._pacer.frames.append(frame)
 
-    @property
-    def tell(self) -> Callable[[bytes], None]:
-        """Give what queues a frame that is told to many: the same while the session is open, else nothing.
+    def tell(self, frames: Iterable[bytes]) -> None:
+        """Queue frames that many are told: for nobody, unless the session is open."""
+        if self.state is State.OPEN:
+            self._pacer.frames += frames
 
-        The shortest way there is, for it is gone once for each text and member.
-        """
-        return self._pacer.frames.append if self.state is State.OPEN else _do_nothing
+    @property
+    def is_waiting(self) -> bool:
+        """Say whether there are frames to send."""
+        return bool(self._pacer.frames)
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Give the datagrams that are due, and forget them."""
@@ -263,7 +261,6 @@ class ServerSession:
 
     def _end(self) -> None:
         self._go("end")
-        self._pacer.turn_away()
 
     def _go(self, event: str) -> None:
         self.state = NEXT[self.state, event]
