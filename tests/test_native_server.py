@@ -15,6 +15,7 @@ from chat.messages import (
     Hello,
     Join,
     Joined,
+    Part,
     Ping,
     Presence,
     Rejected,
@@ -53,6 +54,22 @@ class OneRoomTests(ServerTests):
         (accepted,) = only(Accepted, told)
         self.assertEqual(accepted.seq, only(Entry, told)[1].seq)
         self.assertEqual(self.wire.take(ANN), [b"ann: hello", b"nat: hi ann"])
+
+    def test_answers_come_behind(self) -> None:
+        """Nobody is told that they are in before they came, nor that a text is accepted before the text."""
+        nat = Native(self.wire, NAT, "nat")
+        ned = Native(self.wire, NED, "ned")
+        nat.take_all()
+        ned.take_all()
+        for busy in (False, True):
+            if busy:  # then what a room is told waits
+                ned.say("busy")
+            nat.send(Join(nat.next_id(), "tea"))
+            self.assertEqual([type(told) for told in nat.take_all()][-2:], [Presence, Joined])
+            nat.say("one", room="tea")
+            self.assertEqual([type(told) for told in nat.take_all()][-2:], [Entry, Accepted])
+            nat.send(Part(nat.next_id(), "tea"))
+            nat.take_all()
 
     def test_no_echo_is_for_plain_members(self) -> None:
         """A native author gets its own entry with --no-echo too: it must see every position."""

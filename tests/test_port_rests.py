@@ -92,7 +92,7 @@ class RestTests(PortCase):
         self.assertTrue(self.reads())
 
     def test_a_rest_is_at_most_20_ms(self) -> None:
-        """However many were written, nobody waits longer than 20 ms."""
+        """However many were written, nobody waits longer than 25 ms."""
         self.turn(writes=5_000)
         self.assertFalse(self.reads())
         self.reactor.advance(REST_MOST)

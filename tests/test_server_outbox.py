@@ -131,6 +131,25 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual([len(told), told[4]], [10, (join_frames([encode_frame(HI)]),)])
         self.assertFalse(peer.is_waiting)
 
+    def test_an_answer_overtakes_nothing(self) -> None:
+        """It comes behind what its peer was told before, and before what it is told then, each once."""
+        crowd, peer = self.book.crowd(LOBBY, self.members), self.native(3)
+        self.outbox.send_rooms(1.0)
+        one, two, three = (structs.replace(HI, text=text) for text in ("one", "two", "three"))
+        self.outbox.tell_native(crowd, one, 1.0)
+        self.outbox.catch_up(peer)
+        self.sessions[3].send(Done(1, "done"), 1.0)
+        self.outbox.tell_native(crowd, two, 1.0)
+        self.outbox.catch_up(peer)
+        self.outbox.look_after(peer)
+        frames = [encode_frame(frame) for frame in (one, Done(1, "done"), two)]
+        self.assertEqual(self.looked_after(1.0), {3: (join_frames(frames),)})
+        self.outbox.tell_native(crowd, three, 1.0)
+        self.outbox.send_rooms(1.0)
+        told = self.sent()
+        self.assertEqual(told[3], (join_frames([encode_frame(three)]),))
+        self.assertEqual(told[4], (join_frames([encode_frame(entry) for entry in (one, two, three)]),))
+
     def test_two_rooms(self) -> None:
         """Who is in both is told of both in one datagram."""
         there = structs.replace(HI, room="tea")

@@ -35,7 +35,7 @@ class Crowd:
         plain: list[tuple[TextSession, PlainPeer]] = []
         sealed: list[tuple[TextSession, ProvenPeer]] = []
         self.members = members
-        self.native: list[ProvenPeer] = []
+        self.native: dict[ProvenPeer, None] = {}
         for member in members:
             peer = peers.get(member)  # a member outlives its session: it may have none now
             if isinstance(peer, PlainPeer):
@@ -45,7 +45,7 @@ class Crowd:
                 if isinstance(session, TextSession):
                     sealed.append((session, peer))
                 elif session is not None:
-                    self.native.append(peer)
+                    self.native[peer] = None
         self.plain = _alike(room, plain)
         self.sealed = _alike(room, sealed)
 

@@ -3,9 +3,9 @@
 A plain peer's lines stand here as datagrams, in their place among what others are told; texts of one room
 that come up one behind the other share one, for a peer that ends its own lines. What a room is told leaves
 for all who have a channel together, at most every 20 ms: what came meanwhile shares datagrams, and one timer
-serves them all. Until then a sealed peer's lines wait at the peer and a native peer's frames in its session,
-where what answers one of them comes behind; of both here stands only that they have some. An answer does not
-wait, and takes along what does.
+serves them all. Until then a sealed peer's lines wait at the peer, and frames here, once for a room: all who
+are sent nothing else share the packing, and are sealed for in one loop. An answer does not wait. It comes
+behind what its peer was told before, and takes that along: `catch_up` puts it into the peer's session.
 """
 
 from __future__ import annotations
@@ -31,6 +31,21 @@ from chat.wire.text import TextSession
 _Text = TypeVar("_Text", PlainPeer, ProvenPeer)
 
 
+class _Frames:
+    """What the native peers of a room were told and were not sent yet, and how much of it sessions have."""
+
+    __slots__ = ("all", "passed")
+
+    def __init__(self) -> None:
+        self.all: list[bytes] = []
+        self.passed: dict[ProvenPeer, int] = {}
+
+    def pass_to(self, peer: ProvenPeer) -> None:
+        """Let the session of `peer` have what it lacks."""
+        peer.tell(self.all[self.passed.get(peer, 0) :])
+        self.passed[peer] = len(self.all)
+
+
 class Outbox:
     """The datagrams to write, the channels to look after, and the entries that are said again.
 
@@ -43,8 +58,8 @@ class Outbox:
         self._datagrams: list[bytes] = []
         self._peers: list[Peer] = []  # whom each of them goes to
         self._proven: dict[ProvenPeer, None] = {}
-        self._frames: dict[Crowd, list[bytes]] = {}  # what the native peers of rooms were told
-        self._told: dict[ProvenPeer, None] = {}  # who was told something by itself
+        self._frames: dict[Crowd, _Frames] = {}
+        self._told: dict[ProvenPeer, None] = {}  # whose lines, or session, hold what rooms were told
         self._rooms_at = 0.0  # from when on that may leave
         self._tails = Tails()
         # Of the last crowd that was told: by group, where its newest datagrams begin, and what is in each.
@@ -115,10 +130,19 @@ class Outbox:
         if not crowd.native:
             return
         frame = encode_frame(message)
-        self._frames.setdefault(crowd, []).append(frame)
+        if crowd not in self._frames:
+            self._frames[crowd] = _Frames()
+        self._frames[crowd].all.append(frame)
         self.queued += len(crowd.native)
         if isinstance(message, Entry):
             self._tails.entry(message.room, frame, crowd.members, now)
+
+    def catch_up(self, peer: AnyPeer) -> None:
+        """Put what a native peer was told into its session: an answer follows."""
+        for crowd, frames in self._frames.items():
+            if isinstance(peer, ProvenPeer) and peer in crowd.native:
+                frames.pass_to(peer)
+                self._told[peer] = None
 
     def next_tail(self) -> float | None:
         """Give the time at which `repeat_tails` has something to do."""
@@ -161,21 +185,21 @@ class Outbox:
         for crowd, frames in rooms.items():
             alike = self._alike(crowd, frames, is_alone=len(rooms) == 1)
             if alike:
-                self._seal(pack(frames), alike, now)
+                self._seal(pack(frames.all), alike, now)
         told, self._told = self._told, {}
         for peer in told:
             if peer not in self._proven and peer.seat is not None:  # it has an answer, too, or has left
                 self._seal(peer.take(now), (peer,), now)
 
-    def _alike(self, crowd: Crowd, frames: list[bytes], *, is_alone: bool) -> list[ProvenPeer]:
-        """Give those who are sent what their room was told and nothing else: packed once, no session asked.
+    def _alike(self, crowd: Crowd, frames: _Frames, *, is_alone: bool) -> list[ProvenPeer]:
+        """Give those who are sent what their room was told and nothing else; no session is asked.
 
-        All others are told it by their session, behind what that has.
+        All others' sessions have it then, behind what they had.
         """
         alike: list[ProvenPeer] = []
         for peer in crowd.native:
             if not is_alone or peer.is_waiting or peer in self._told or peer in self._proven:
-                peer.tell(frames)
+                frames.pass_to(peer)
                 self._told[peer] = None
             elif peer.seat is not None:  # else its member has left
                 alike.append(peer)

@@ -31,13 +31,13 @@ _source_of, _name_of = attrgetter("source"), attrgetter("name")  # for loops ove
 WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104
 DATAGRAMS_A_TURN = 64  # about 3 ms of work between two looks at the timers ...
 TURN_SECONDS = 0.01  # ... and of datagrams that ask for more no further one is begun after this time
-# After it has written much the port rests before it reads again, 0.1 ms for each datagram written: what
+# After it has written much the port rests before it reads again, 0.125 ms for each datagram written: what
 # arrives meanwhile is taken in one turn, stored in one commit and written in one go, with everything warm in
-# the processor's caches. Nobody sees 20 ms in a chat; with 200 members and 150 messages a second it is half
+# the processor's caches. Nobody sees 25 ms in a chat; with 200 members and 150 messages a second it is half
 # of the CPU time. What comes after a quiet while is taken at once, and so is everything where few listen
 # (handshakes, repairs, a talk between two).
-REST_A_WRITE = 0.000_1
-REST_MOST = 0.02
+REST_A_WRITE = 0.000_125
+REST_MOST = 0.025
 WRITES_A_TURN = 4_000  # about 20 ms: pastes to a large room end a turn before its 64 datagrams do
 REST_LEAST = 0.002  # a shorter one costs more than it saves
 # A rest until what was read is stored and written is longer by what that takes on a good disk. So it need not

@@ -113,12 +113,11 @@ class ChatServer(DatagramProtocol):
         """Take one datagram: the beginning of every message's way."""
         now = self._now()
         peer = self._book.peers.get(addr)
-        if peer is None:
-            peer = self._meet(datagram, addr, now)
-            if peer is None:
-                return
-        elif self._doors.is_knock(peer, datagram, now):
+        if peer is not None and self._doors.is_knock(peer, datagram, now):
             self._knock(datagram, addr, now)
+            return
+        peer = peer or self._meet(datagram, addr, now)
+        if peer is None:
             return
         requests = self._doors.hear(peer, peer.unseal(datagram, now), now)
         self._book.note_form(peer)
@@ -306,6 +305,7 @@ class ChatServer(DatagramProtocol):
 
     def _tell(self, peer: AnyPeer, message: Reply | Entry, now: float) -> None:
         if peer.session is not None:
+            self._outbox.catch_up(peer)
             peer.session.send(message, now)
             self._look_after(peer, now)
 

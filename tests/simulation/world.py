@@ -313,10 +313,12 @@ class World:
     def _let_news_arrive(self) -> None:
         """Run on while something is under way: the server may have told of a change at the last moment.
 
-        That somebody is away in a large room is told to nobody: a ping each brings it about that all know.
+        That somebody is away in a large room is told to nobody: a ping each brings it about that all know. A
+        room has more members than there are programs: who was killed may be in for a while yet.
         """
         latest = self.heap.now + NEWS_SECONDS
-        is_crowd = self.scenario.crowd < self.scenario.natives + self.scenario.plains
+        shown = [lines for room in self.scenario.rooms for lines in self._rosters(room).values()]
+        is_crowd = any(len(lines) > self.scenario.crowd for lines in shown)
         while self.heap.now < latest and not (self._is_still() and (self._agree() or not is_crowd)):
             self.heap.run_until(self.heap.now + STILL_SECONDS)
 
