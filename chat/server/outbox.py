@@ -182,8 +182,9 @@ class Outbox:
             return
         self._rooms_at = now + COALESCE_SECONDS
         rooms, self._frames = self._frames, {}
+        several = _in_several(rooms)
         for crowd, frames in rooms.items():
-            alike = self._alike(crowd, frames, is_alone=len(rooms) == 1)
+            alike = self._alike(crowd, frames, several)
             if alike:
                 self._seal(pack(frames.all), alike, now)
         told, self._told = self._told, {}
@@ -191,14 +192,14 @@ class Outbox:
             if peer not in self._proven and peer.seat is not None:  # it has an answer, too, or has left
                 self._seal(peer.take(now), (peer,), now)
 
-    def _alike(self, crowd: Crowd, frames: _Frames, *, is_alone: bool) -> list[ProvenPeer]:
+    def _alike(self, crowd: Crowd, frames: _Frames, several: set[ProvenPeer]) -> list[ProvenPeer]:
         """Give those who are sent what their room was told and nothing else; no session is asked.
 
         All others' sessions have it then, behind what they had.
         """
         alike: list[ProvenPeer] = []
         for peer in crowd.native:
-            if not is_alone or peer.is_waiting or peer in self._told or peer in self._proven:
+            if peer.is_waiting or peer in several or peer in self._told or peer in self._proven:
                 frames.pass_to(peer)
                 self._told[peer] = None
             elif peer.seat is not None:  # else its member has left
@@ -223,6 +224,16 @@ class Outbox:
         self._datagrams, self._peers = [], []
         self.queued = 0
         return taken
+
+
+def _in_several(crowds: Collection[Crowd]) -> set[ProvenPeer]:
+    """Give the native peers that are in more than one of them."""
+    seen: set[ProvenPeer] = set()
+    several: set[ProvenPeer] = set()
+    for crowd in crowds if len(crowds) > 1 else ():
+        several |= crowd.native.keys() & seen
+        seen |= crowd.native.keys()
+    return several
 
 
 def _takers(peers: list[_Text], message: Broadcast) -> list[_Text]:
