@@ -139,8 +139,10 @@ class Outbox:
 
     def catch_up(self, peer: AnyPeer) -> None:
         """Put what a native peer was told into its session: an answer follows."""
+        if not isinstance(peer, ProvenPeer):
+            return
         for crowd, frames in self._frames.items():
-            if isinstance(peer, ProvenPeer) and peer in crowd.native:
+            if peer in crowd.native:
                 frames.pass_to(peer)
                 self._told[peer] = None
 
