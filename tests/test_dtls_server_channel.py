@@ -126,6 +126,7 @@ class TakeoverTests(SynchronousTestCase):
         channel.send(b"2", 0.0)
         told += channel.datagrams_to_send(0.0) + channel.seal_alike([channel], b"3")
         self.assertEqual([client.hear(one) for one in told], [b"0", b"1", b"1", b"2", b"3"])
+        self.assertEqual(channel.datagrams_to_send(0.0), [])
 
     def test_numbers(self) -> None:
         """No number and no nonce comes twice: ours go on behind all that OpenSSL has sealed."""

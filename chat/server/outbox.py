@@ -10,6 +10,7 @@ behind what its peer was told before, and takes that along: `catch_up` puts it i
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from operator import not_
@@ -58,7 +59,7 @@ class Outbox:
         self._datagrams: list[bytes] = []
         self._peers: list[Peer] = []  # whom each of them goes to
         self._proven: dict[ProvenPeer, None] = {}
-        self._frames: dict[Crowd, _Frames] = {}
+        self._frames: defaultdict[Crowd, _Frames] = defaultdict(_Frames)
         self._told: dict[ProvenPeer, None] = {}  # whose lines, or session, hold what rooms were told
         self._rooms_at = 0.0  # from when on that may leave
         self._tails = Tails()
@@ -130,8 +131,6 @@ class Outbox:
         if not crowd.native:
             return
         frame = encode_frame(message)
-        if crowd not in self._frames:
-            self._frames[crowd] = _Frames()
         self._frames[crowd].all.append(frame)
         self.queued += len(crowd.native)
         if isinstance(message, Entry):
@@ -183,10 +182,10 @@ class Outbox:
         if self.next_rooms() is None or (now < self._rooms_at and self.queued < WRITES_A_TURN):
             return
         self._rooms_at = now + COALESCE_SECONDS
-        rooms, self._frames = self._frames, {}
-        several = _in_several(rooms)
+        rooms, self._frames = self._frames, defaultdict(_Frames)
+        apart = {*_in_several(rooms), *self._told, *self._proven}
         for crowd, frames in rooms.items():
-            alike = self._alike(crowd, frames, several)
+            alike = self._alike(crowd, frames, apart)
             if alike:
                 self._seal(pack(frames.all), alike, now)
         told, self._told = self._told, {}
@@ -194,14 +193,14 @@ class Outbox:
             if peer not in self._proven and peer.seat is not None:  # it has an answer, too, or has left
                 self._seal(peer.take(now), (peer,), now)
 
-    def _alike(self, crowd: Crowd, frames: _Frames, several: set[ProvenPeer]) -> list[ProvenPeer]:
+    def _alike(self, crowd: Crowd, frames: _Frames, apart: set[ProvenPeer]) -> list[ProvenPeer]:
         """Give those who are sent what their room was told and nothing else; no session is asked.
 
-        All others' sessions have it then, behind what they had.
+        The sessions of all others, who are `apart` or are waiting, have it then, behind what they had.
         """
         alike: list[ProvenPeer] = []
         for peer in crowd.native:
-            if peer.is_waiting or peer in several or peer in self._told or peer in self._proven:
+            if peer.is_waiting or peer in apart:
                 frames.pass_to(peer)
                 self._told[peer] = None
             elif peer.seat is not None:  # else its member has left

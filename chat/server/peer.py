@@ -125,7 +125,8 @@ class ProvenPeer(Peer):
     The first word decides who it is: a program that speaks frames ("native"), or somebody who speaks plain
     text ("sealed"). Who says none is given up at `until`. `lines` are those that wait for the end of the
     turn, in their order: as many as fit leave in one record, for sealing costs more than they do. It
-    `is_waiting` while its session has frames whose time has not come.
+    `is_waiting` while its session has frames whose time has not come: noted here, for all of a room are
+    asked at once, and a look into thousands of sessions is not free.
     """
 
     __slots__ = ("channel", "is_waiting", "lines", "session", "until")

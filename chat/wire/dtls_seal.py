@@ -31,6 +31,7 @@ _HEAD = struct.Struct("!BHQHQ")  # and the nonce, where there is one
 _PROVED = struct.Struct("!QBHH")
 _TAG = 16
 _NONCE = 12
+_STAYS = 4  # bytes of it that are the same in all records
 _NONCE_SHOWN = slice(13, 21)  # where a record has it, with GCM
 _NUMBER = slice(3, 11)  # epoch and sequence number: here one number
 _64_BITS = (1 << 64) - 1
@@ -46,11 +47,6 @@ class KeyLimits(NamedTuple):
     forged: int = 1 << 36  # records that were none: RFC 9147, section 4.5.3
 
 
-def _secret(keys: Keys) -> int:
-    """Give the whole nonce as far as it is a secret."""
-    return int.from_bytes(keys.iv.ljust(_NONCE, b"\0"))
-
-
 class Sealer:
     """Seals what one end says, in records that carry on behind `last`, which somebody else has sealed.
 
@@ -64,14 +60,14 @@ class Sealer:
     __slots__ = ("_begin", "_encrypt", "_extra", "_mask", "_number", "_shift", "_shown", "_spent_at")
 
     def __init__(self, keys: Keys, last: bytes, limit: int) -> None:
-        iv, is_gcm = _secret(keys), len(keys.iv) < _NONCE
+        is_gcm = len(keys.iv) < _NONCE
         self._encrypt = keys.cipher(keys.key).encrypt
         self._number = int.from_bytes(last[_NUMBER]) + 1  # with the epoch before it
         self._spent_at = self._number + limit
         # A nonce is four bytes that stay, and eight that count as the records do: with GCM on from the last
         # that was shown, and they are shown, too; else from 0 on, under a mask.
-        self._begin = (iv >> 64).to_bytes(_NONCE - 8)
-        self._mask = iv & _64_BITS
+        self._begin = keys.iv[:_STAYS]
+        self._mask = int.from_bytes(keys.iv[_STAYS:])  # 0 with GCM, whose secret is no longer
         self._shift = int.from_bytes(last[_NONCE_SHOWN]) + 1 - self._number if is_gcm else 0
         self._shown = _HEAD.size if is_gcm else _HEADER.size  # so much of a head
         self._extra = self._shown - _HEADER.size + _TAG
@@ -117,7 +113,7 @@ class Opener:
     def __init__(self, keys: Keys) -> None:
         self.forged = 0
         self._cipher = keys.cipher(keys.key)
-        self._iv = _secret(keys)
+        self._iv = int.from_bytes(keys.iv.ljust(_NONCE, b"\0"))  # the whole nonce as far as it is a secret
         self._is_gcm = len(keys.iv) < _NONCE
         self._extra = _NONCE - len(keys.iv) + _TAG
         self._sealed_at = _HEADER.size + self._extra - _TAG

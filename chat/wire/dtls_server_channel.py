@@ -96,7 +96,8 @@ class ServerChannel(DtlsChannel):
             super().send(plaintext, now)
             return
         check_length(plaintext)
-        self._outgoing += filter(None, [sealer.seal(plaintext)])
+        if not sealer.is_spent:
+            self._outgoing.append(sealer.seal(plaintext))
         if sealer.is_spent:
             self.close(now)
 
