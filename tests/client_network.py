@@ -7,10 +7,10 @@ datagram of a handshake is lost, it is the next attempt that comes through.
 from __future__ import annotations
 
 import itertools
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -59,10 +59,15 @@ class Sent(NamedTuple):
 
 
 class Network:
-    """Carries datagrams between addresses. `is_lost` says which do not arrive, `delay` when others do."""
+    """Carries datagrams between addresses. `is_lost` says which do not arrive, `delay` when others do.
+
+    Those on it have their ids and the spread of their timers from `dice`: what is lost in one run of a test
+    is lost in each.
+    """
 
     def __init__(self) -> None:
         self.clock = Clock()
+        self.dice = Random(20_251_122)
         self.sent: list[Sent] = []
         self.is_lost: Callable[[Sent], bool] = lambda _: False
         self.delay: Callable[[Sent], float] = lambda _: LATENCY
@@ -275,7 +280,7 @@ class Host:
             Settings(),
             clock,
             now=clock.seconds,
-            random=os.urandom,
+            random=self._network.dice.randbytes,
             listener=DtlsListener(*pair(self.name), SECRET),
         )
         self.server.transport = cast("UdpPort", port)
@@ -353,6 +358,7 @@ class Person:
             happened=self._happen,
             now=self.clocks.now,
             awake=self.clocks.awake,
+            random=options.pop("random", case.network.dice.randbytes),
             **options,
         )
 

@@ -152,8 +152,7 @@ class ReturnTests(NetworkTestCase):
 
     def test_loss(self) -> None:
         """With 30 % of all datagrams lost each way, all is said and heard, in order and once."""
-        dice = random.Random(20_251_122)
-        self.network.is_lost = lambda _: dice.random() < 0.3
+        self.network.is_lost = lambda _: self.network.dice.random() < 0.3
         sayings = [self.ann.client.say(f"{number}") for number in range(60)]
         self.network.run(20.0)
         for saying in sayings:
