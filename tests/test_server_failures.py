@@ -9,12 +9,26 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import StoreError
+from chat.hub.effects import Effect
 from chat.hub.hub import Hub
 from chat.memos import Memos
 from chat.server.reach import UNREACHABLE_SECONDS
 from chat.store.memory import MemoryStore
-from chat.stored import Heads
-from tests.support import ANN, BOB, EVE, NAT, START, BrokenStore, Native, ServerTests, SlowStore, Wire, texts
+from chat.stored import Fact, Heads
+from tests.support import (
+    ANN,
+    BOB,
+    EVE,
+    NAT,
+    START,
+    BrokenStore,
+    Native,
+    ServerTests,
+    SlowStore,
+    Wire,
+    texts,
+    unlimited,
+)
 
 
 class LateStore(MemoryStore):
@@ -47,6 +61,16 @@ class BrokenHub(Hub):
     def recall(self, memos: Memos, now: float, at: float) -> None:  # noqa: ARG002
         """Fail."""
         raise ZeroDivisionError("a bug")
+
+
+class PoisonedHub(Hub):
+    """A hub that cannot tell of one text."""
+
+    def committed(self, fact: Fact) -> list[Effect]:
+        """Fail with that one."""
+        if fact.entry.text == "poison":
+            raise ZeroDivisionError("a bug")
+        return super().committed(fact)
 
 
 class UnreachableTests(ServerTests):
@@ -274,3 +298,18 @@ class StoreTests(SynchronousTestCase):
         wire.send(BOB, b"lost")
         self.assertEqual(len(wire.take(BOB)), 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_a_bug_behind_an_answer(self) -> None:
+        """A bug in what follows from an entry is logged, costs its author, and never gets into the store."""
+        store = SlowStore()
+        wire = Wire(hub=PoisonedHub(limits=unlimited()), store=store)
+        wire.send(ANN, b"ann")
+        wire.send(BOB, b"bob")
+        wire.take(ANN)
+        wire.send(BOB, b"poison")
+        wire.send(ANN, b"water")
+        store.go_on()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        store.go_on()
+        self.assertEqual(wire.take(BOB)[-1:], [b"ann: water"])
+        self.successResultOf(wire.server.shut_down())
