@@ -118,6 +118,21 @@ class RestTests(PortCase):
         self.assertTrue(self.reads())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_others_are_heard(self) -> None:
+        """However often timers write to many, the port reads again soon, and rests after that as before."""
+        crowd = [peer(self.client.getsockname())] * 200
+        for _ in range(3):
+            for _ in range(50):
+                self.port.send([b"line"] * 200, crowd, 0.0)
+                self.reactor.advance(REST_MOST / 3)
+                if self.reads():
+                    break
+            self.assertTrue(self.reads())
+            self.port.send([b"line"] * 200, crowd, 0.0)
+            self.assertTrue(self.reads())
+            self.turn(writes=100)
+            self.assertFalse(self.reads())
+
     def test_no_rest_while_datagrams_wait(self) -> None:
         """A turn that left datagrams in the socket is followed by the next one at once."""
         self.turn(writes=1_000, waiting=DATAGRAMS_A_TURN + 1)

@@ -73,6 +73,7 @@ class UdpPort(Port):
         self._is_drained = True  # the last turn of reading has left nothing
         self._waking: IDelayedCall | None = None  # the end of a rest
         self._last_rest = 0.0
+        self._resting_since: float | None = None  # the first rest behind the last turn of reading
         self._busy_until = 0.0  # until then what is read is followed by a rest
         self._held = False
         self._has_ill = False  # a write has failed at some time: somebody's failure may have to be ended
@@ -104,7 +105,7 @@ class UdpPort(Port):
     def doRead(self) -> None:
         """Take at most 64 datagrams, for 10 ms, from the socket, then let the protocol send what follows."""
         receive = self.socket.recvmsg
-        self._is_reading, self._is_drained = True, False
+        self._is_reading, self._is_drained, self._resting_since = True, False, None
         clock: Any = self.reactor
         end = clock.seconds() + TURN_SECONDS
         for _ in range(DATAGRAMS_A_TURN):
@@ -182,10 +183,13 @@ class UdpPort(Port):
         """Do not read for as long as so many datagrams are worth, unless more wait already.
 
         What is read soon after a rest is followed by another one, which ends when that was stored, written,
-        and rested from: else what comes meanwhile would be a commit and a write of its own.
+        and rested from: else what comes meanwhile would be a commit and a write of its own. None begins later
+        than `REST_MOST` behind the first: whatever is written, others are heard.
         """
         clock: Any = self.reactor
         now = clock.seconds()
+        if self._resting_since is not None and now >= self._resting_since + REST_MOST:
+            return
         rest = min(REST_MOST, written * REST_A_WRITE)
         if rest >= REST_LEAST:
             self._last_rest, self._busy_until = rest, now + 2 * rest
@@ -198,6 +202,8 @@ class UdpPort(Port):
         self._end_rest()
         self.stopReading()
         self._waking = clock.callLater(rest, self.startReading)
+        if self._resting_since is None:
+            self._resting_since = now
 
     def _rest_left(self, now: float) -> float:
         waking = self._under_way()
