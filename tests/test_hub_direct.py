@@ -304,6 +304,12 @@ class TextReaderTests(DirectTests):
         self.hub.answered(self.read.token, page)
         self.assertIsInstance(self.store(self.to("eve", 3))[0], Publish)
 
+    def test_nothing_is_kept_but_one_comes(self) -> None:
+        """What is said between such a page and its answer is read, and counts as shown only then."""
+        self.store(self.to("eve", 3))
+        told = self.hub.answered(self.read.token, Page(2, 2, ()))
+        self.assertEqual([each.fetch.after for each in told if isinstance(each, Read)], [2])
+
     def test_a_repeated_hello(self) -> None:
         """Whoever is in its log is sent nothing again."""
         self.answer(1, 2)

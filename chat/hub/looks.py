@@ -131,7 +131,8 @@ class Looks:
         log.trim(page.floor)
         entries = [entry for entry in page.entries if entry.seq <= log.head]
         told: list[Effect] = [Send(member.client, entry) for entry in entries]
-        upto = entries[-1].seq if entries else log.head  # the rest is not kept any more
+        # What it lacks up to there is not kept any more; what came since the page was read is read now.
+        upto = entries[-1].seq if entries else min(log.head, page.head)
         return told + self._direct.shown(log, upto) + self.catch_up(member)
 
     # --- questions
