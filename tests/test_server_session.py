@@ -35,6 +35,7 @@ from chat.wire.frames import encode_frame
 from chat.wire.pacing import COALESCE_SECONDS
 from chat.wire.server_session import (
     FETCHED_SECONDS,
+    HELLO_SECONDS,
     NEXT,
     REPLIES_KEPT,
     SILENT_SECONDS,
@@ -116,7 +117,7 @@ class HelloTests(ServerSessionTests):
         """What is no datagram of a client raises, and changes nothing."""
         for rubbish in (b"", b"\xc1", encode_frame(HELLO), datagram(HELLO)[:-1], b"x" * 2000):
             self.assertRaises(RemoteProtocolError, self.session.receive_datagram, rubbish, 130.0)
-        self.assertEqual(self.session.next_timeout(), 100.0 + SILENT_SECONDS)
+        self.assertEqual(self.session.next_timeout(), 100.0 + HELLO_SECONDS)
         self.assertEqual(self.ask(HELLO), [HELLO])
 
     def test_hello_and_goodbye(self) -> None:
@@ -288,9 +289,22 @@ class EndTests(ServerSessionTests):
         self.assertIsNone(self.session.next_timeout())
         self.assertEqual(self.session.handle_timeout(begin + 1e6), [])
 
-    def test_a_stranger_is_silent_too(self) -> None:
-        """A channel without a Hello is not kept for ever."""
-        self.assertEqual(self.session.next_timeout(), 100.0 + SILENT_SECONDS)
+    def test_a_stranger(self) -> None:
+        """Who says no Hello is not kept, whatever else it says."""
+        self.now = 105.0
+        self.ask(Ping(1, 0))
+        self.assertEqual(self.session.next_timeout(), 100.0 + HELLO_SECONDS)
+        self.session.handle_timeout(110.0)
+        self.assertIsNone(self.session.next_timeout())
+
+    def test_a_stranger_that_is_refused(self) -> None:
+        """It has a minute for another nick, however many it tries."""
+        for nick in ("rob", "bert"):
+            self.ask(Hello(1, CLIENT, nick))
+            self.reply(TAKEN)
+            self.told()
+            self.now += 30.0
+            self.assertEqual(self.session.next_timeout(), 100.0 + SILENT_SECONDS)
         self.session.handle_timeout(160.0)
         self.assertIsNone(self.session.next_timeout())
 

@@ -45,6 +45,7 @@ from chat.wire.sequence import REPLY_CACHE
 
 # A client goes at most 64 ids beyond one without a reply; the 7 before that one may be answered late.
 REPLIES_KEPT = REPLY_CACHE + IN_FLIGHT
+HELLO_SECONDS = 10.0  # for a first Hello: until then nobody is counted for whoever it is
 SILENT_SECONDS = 60.0  # four pings of a client that is there (one in 15 s); it is away from then on
 FETCHED_SECONDS = 60.0  # after a Fetch its client counts as one that loses datagrams
 
@@ -94,8 +95,8 @@ class ServerSession:
     """
 
     __slots__ = (
-        "_client", "_fetched", "_forgotten", "_heard", "_key", "_limits", "_pacer", "_purses", "_refuse_at",
-        "_replies", "_unanswered", "_welcome", "member", "state",
+        "_began", "_client", "_fetched", "_forgotten", "_heard", "_key", "_limits", "_pacer", "_purses",
+        "_refuse_at", "_replies", "_unanswered", "_welcome", "member", "state",
     )  # fmt: skip
 
     def __init__(
@@ -109,7 +110,7 @@ class ServerSession:
         self._unanswered: set[int] = set()  # ids, at most IN_FLIGHT
         self._replies: dict[int, bytes] = {}  # by id, in the order in which they were given
         self._forgotten = 0  # the highest id whose reply was thrown away
-        self._heard = now
+        self._began = self._heard = now
         self._fetched = float("-inf")
         self._limits = limits or Limits()
         self._purses = (Purse(), *origin)
@@ -174,17 +175,25 @@ class ServerSession:
         """Give the time of the next `datagrams_to_send` or `handle_timeout`; None: it can be forgotten."""
         if self._pacer.frames or self.state is State.CLOSED:
             return self._pacer.next_timeout()
-        return self._heard + SILENT_SECONDS
+        return self._ends_at()
 
     def handle_timeout(self, now: float) -> list[Request]:
-        """End the session of a client that is silent. Its member stays: it may come back on another."""
-        if now >= self._heard + SILENT_SECONDS:
+        """End the session of a client that is silent. Its member stays: it may come back on another.
+
+        So ends one that nobody comes in by, whatever is said there.
+        """
+        if now >= self._ends_at():
             self._end()
         return []
 
     def has_fetched(self, now: float) -> bool:
         """Say whether the client has lately asked for what it missed."""
         return now - self._fetched < FETCHED_SECONDS
+
+    def _ends_at(self) -> float:
+        if self.state is not State.NEW:
+            return self._heard + SILENT_SECONDS
+        return self._began + (SILENT_SECONDS if self._client else HELLO_SECONDS)  # refused: it may try again
 
     # --- what is asked
 
