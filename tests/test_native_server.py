@@ -161,6 +161,16 @@ class SessionTests(ServerTests):
         self.assertEqual(texts(moved.take_all()), ["hi"])
         self.assertEqual(texts(self.nat.take()), [])
 
+    def test_a_refused_session_replaces_none(self) -> None:
+        """Where a member's second Hello is refused nothing is heard, and nothing asked; the first goes on."""
+        other = Native(self.wire, NED, client=self.nat.client)
+        other.send(Hello(PROTOCOL_VERSION + 1, other.client, "nat"), Part(1, LOBBY))
+        self.assertEqual([each.code for each in only(Rejected, other.take_all())], ["VERSION"])
+        self.wire.send(ANN, b"hi")
+        self.assertEqual((texts(self.nat.take_all()), other.take_all()), (["hi"], []))
+        self.nat.say("hi ann")
+        self.assertEqual(self.wire.take(ANN)[-1:], [b"nat: hi ann"])
+
     def test_a_reply_goes_to_the_present_session(self) -> None:
         """What was asked on an earlier session is answered to nobody; what is asked now, here."""
         moved = Native(self.wire, NED, "nat")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from chat.hub.effects import Commit, Effect, Publish, Send
 from chat.hub.hub import Hub
 from chat.hub.pace import HOLD_SECONDS
+from chat.hub.silence import GONE_SECONDS
 from chat.limits import TOO_FAST, Caps, Limit, Limits, Rate
-from chat.messages import LOBBY, PLAIN_VERSION, Fetch, Join, Joined, Kind, Nick, Rejected, Say
+from chat.messages import LOBBY, PLAIN_VERSION, Bye, Fetch, Join, Joined, Kind, Nick, Rejected, Say
 from chat.orders import Order, Verb
+from chat.server.chores import EXPIRE_SECONDS
 from tests.hub_support import ANN, BOB, HubTests, hello
 from tests.support import Native, Sealed, ServerTests, Wire, only, texts
 
@@ -223,11 +225,25 @@ class AddressTests(ServerTests):
         self.assertEqual((refused.id, refused.code), (0, "TOO_MANY_SESSIONS"))
         self.assertGreater(refused.retry_after, 0)
         Native(wire, ("192.0.2.1", 98), "n4", natives[3].client)  # who comes back takes its own place
-        natives[0].close()
+        natives[0].send(Bye("bye"))
         late.enter("late")
         self.assertEqual(only(Rejected, late.take_all()), [])
         for port in range(1, 31):
             self.assertTrue(Native(wire, ("127.0.0.1", port), f"l{port}").channel.is_up)
+
+    def test_members_without_a_session(self) -> None:
+        """Who lets go of its channel and not of its place has that until it is gone."""
+        wire = self.wire_with({})
+        for port in range(1, 17):
+            Native(wire, ("192.0.2.1", port), f"n{port}").close()
+        late = Native(wire, ("192.0.2.1", 99))
+        for code in ("TOO_MANY_SESSIONS", None):
+            late.enter("late")
+            refused = only(Rejected, late.take_all())
+            self.assertEqual([each.code for each in refused], [code] if code else [])
+            late.close()
+            wire.clock.advance(GONE_SECONDS + 2 * EXPIRE_SECONDS)
+            late = Native(wire, ("192.0.2.1", 100))
 
     def test_plain_members(self) -> None:
         """There are only so many; who wants to be one more is told once, and may be when one has gone."""

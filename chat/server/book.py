@@ -67,7 +67,8 @@ class Book:
         self._channels = 0  # of the peers
         self.members: dict[bytes, AnyPeer] = {}  # those that the hub may name
         self.plain_seats = 0  # how many of them speak in the clear
-        self._seats: Counter[str] = Counter()  # how many of them each host has
+        self._homes: dict[bytes, str] = {}  # the host that each member has come in from last
+        self._lodged: Counter[str] = Counter()  # how many each host has
         self._dormant: OrderedDict[PlainPeer, None] = OrderedDict()  # the longest silent first
         self._crowds: dict[str, Crowd] = {}  # as many and as large as the rosters of the hub's rooms
 
@@ -101,7 +102,7 @@ class Book:
         self._leave_seat(peer)  # refused, it may come in as another
         if seated is not None:
             self.unseat(member)
-        self._count(peer, 1)
+        self.plain_seats += isinstance(peer, PlainPeer)
         self.members[member] = peer
         peer.seat = member
         self._crowds.clear()
@@ -112,9 +113,28 @@ class Book:
         peer = self.members.pop(member, None)
         if peer is not None:
             peer.seat = None
-            self._count(peer, -1)
+            self.plain_seats -= isinstance(peer, PlainPeer)
             self._crowds.clear()
         return peer
+
+    def give_back(self, member: bytes, seated: AnyPeer | None) -> None:
+        """Let all be as it was before `seat`, which gave `seated`: the hub has not let the newer peer in."""
+        self.unseat(member)
+        if seated is not None:
+            self.seat(member, seated)
+
+    def lodge(self, member: bytes) -> None:
+        """Count a member for the host of its peer until it leaves, whether it has a session or not."""
+        host = self.members[member].addr[0]
+        if self._homes.get(member) != host:
+            self._move_out(member)
+            self._homes[member] = host
+            self._lodged[host] += 1
+
+    def leave(self, member: bytes) -> AnyPeer | None:
+        """Know a member no more; give the peer that it had."""
+        self._move_out(member)
+        return self.unseat(member)
 
     def is_native(self, member: bytes) -> bool:
         """Say whether a member speaks frames now."""
@@ -126,9 +146,13 @@ class Book:
         peer = self.members.get(member)
         return "" if peer is None else peer.addr[0]
 
-    def seats_at(self, host: str) -> int:
-        """Say how many members speak from one host."""
-        return self._seats[host]
+    def is_at(self, member: bytes, host: str) -> bool:
+        """Say whether a member has come in from this host last."""
+        return self._homes.get(member) == host
+
+    def lodged_at(self, host: str) -> int:
+        """Say how many members have come in from this host last."""
+        return self._lodged[host]
 
     def fall_dormant(self, peer: PlainPeer) -> PlainPeer | None:
         """Note that a peer is out and may come back; give the longest silent one if too many are."""
@@ -164,12 +188,12 @@ class Book:
                 self._crowds.pop(room, None)
         return crowd
 
-    def _count(self, peer: AnyPeer, change: int) -> None:
-        self.plain_seats += change * isinstance(peer, PlainPeer)
-        host = peer.addr[0]
-        self._seats[host] += change
-        if not self._seats[host]:
-            del self._seats[host]
+    def _move_out(self, member: bytes) -> None:
+        host = self._homes.pop(member, None)
+        if host is not None:
+            self._lodged[host] -= 1
+            if not self._lodged[host]:
+                del self._lodged[host]
 
     def _leave_seat(self, peer: AnyPeer) -> None:
         if peer.seat is not None:

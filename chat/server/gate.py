@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chat.errors import RequestRejected
+from chat.hub.effects import Effect, Send
 from chat.limits import Limit, Limits
 from chat.messages import Hello, Rejected, Request
 from chat.server.book import Book
@@ -12,7 +15,7 @@ AGAIN_SECONDS = 15.0  # after which one that was refused tries again: others go 
 
 
 class Gate:
-    """Looks at everybody who says hello, before the hub does. `book` knows who is here."""
+    """Looks at everybody who says hello, before the hub does and after it. `book` knows who is here."""
 
     def __init__(self, limits: Limits, book: Book) -> None:
         self._limits = limits
@@ -26,25 +29,40 @@ class Gate:
         if not isinstance(request, Hello) or peer.session is None:
             return False
         try:
-            self._check(peer, self._book.members.get(member), now)
+            self._check(peer, member, now)
         except RequestRejected as refusal:
             peer.session.send(Rejected(0, refusal.code, refusal.text, refusal.retry_after), now)
             return True
         return False
 
-    def _check(self, peer: AnyPeer, seated: AnyPeer | None, now: float) -> None:
-        """See whether somebody may be at `peer` who was at `seated` (None: nowhere)."""
+    def lets_in(
+        self, peer: AnyPeer, member: bytes, seated: AnyPeer | None, answer: Sequence[Effect], now: float
+    ) -> bool:
+        """Say whether `answer`, the hub's to a Hello, lets `member` in at `peer`, which has its seat already.
+
+        If not, `peer` is told so and who was `seated` is again: nothing has happened.
+        """
+        match answer:
+            case [Send(message=Rejected(id=0) as refusal)] if peer.session is not None:
+                self._book.give_back(member, seated)
+                peer.session.send(refusal, now)
+                return False
+        self._book.lodge(member)
+        return True
+
+    def _check(self, peer: AnyPeer, member: bytes, now: float) -> None:
+        """See whether a member may be at `peer`, and pays for it."""
         caps, host = self._limits.caps, peer.addr[0]
         if isinstance(peer, PlainPeer):
             peer.origin = self._limits.origin(host)
-            if seated is None:  # the others have paid for a handshake
+            if member not in self._book.members:  # the others have paid for a handshake
                 self._limits.spend(Limit.HANDSHAKES, peer.origin, now)
                 if caps.plain <= self._book.plain_seats:
                     self._limits.count("too many plain members")
                     text = f"{caps.plain} speak in the clear already: use udpchat, or try again later"
                     raise RequestRejected("FULL", text, AGAIN_SECONDS)
-        is_one_more = seated is None or seated.addr[0] != host
-        if peer.origin and is_one_more and self._book.seats_at(host) >= caps.address:
+        is_one_more = not self._book.is_at(member, host)
+        if peer.origin and is_one_more and self._book.lodged_at(host) >= caps.address:
             self._limits.count("too many sessions (address)")
             text = f"{caps.address} sessions from your address already: end one, or try again later"
             raise RequestRejected("TOO_MANY_SESSIONS", text, AGAIN_SECONDS)

@@ -148,6 +148,7 @@ class Lodgings:
         peer.source = port.reply_source(peer.addr, peer.spoken_to)
         self._book.add(peer)
         self._book.seat(member, peer)
+        self._book.lodge(member)
         return peer
 
     def _keep(self, member: bytes, lodging: Lodging, heard: float) -> None:

@@ -7,7 +7,6 @@ It holds the clock and reads it once an event.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from chat.hub.effects import Commit, Drop, Effect, Publish, Read, Redact, Seek, 
 from chat.hub.entrance import REPLACED
 from chat.hub.hub import Hub
 from chat.hub.outside import Outside
-from chat.messages import Bye, Entry, Reply, Request
+from chat.messages import Bye, Entry, Hello, Reply, Request
 from chat.server.alarm import Alarm
 from chat.server.book import MAX_PEERS, Book
 from chat.server.caretaker import Caretaker, Means
@@ -40,7 +39,7 @@ from chat.server.lodgings import Lodgings
 from chat.server.outbox import Outbox
 from chat.server.peer import Addr, AnyPeer, Listener, Peer, PlainPeer, ProvenPeer
 from chat.server.port import WRITES_A_TURN, UdpPort
-from chat.server.reach import is_out_of_reach
+from chat.server.reach import is_out_of_reach, show_error
 from chat.server.settings import Settings
 from chat.server.talklog import TalkLog
 from chat.server.wheel import Wheel
@@ -214,10 +213,7 @@ class ChatServer(DatagramProtocol):
             self._outbox.put((answer,), unproven)
 
     def _knock(self, datagram: bytes, addr: Addr, now: float) -> None:
-        """Let the native door answer an address that has not proved itself; once it has, it is a peer.
-
-        It takes the place of whatever was known there.
-        """
+        """Let the native door answer an address. Once proved, it is a peer, in place of what was there."""
         known = self._book.peers.get(addr)
         if not isinstance(known, ProvenPeer) and self._book.has_all_channels():
             self._faults.note("a handshake", addr, f"ignored: there are {self._book.max_channels} already")
@@ -291,14 +287,18 @@ class ChatServer(DatagramProtocol):
     def _carry_out(self, peer: AnyPeer, requests: list[Request], now: float) -> None:
         member = None if peer.session is None else peer.session.member
         if requests and member is not None and not self._gate.turns_away(peer, member, requests[0], now):
-            replaced = self._book.seat(member, peer)
-            if replaced is not None:
-                self._tell(replaced, Bye(REPLACED), now)  # which ends it: it asks for nothing any more
+            seated = self._book.seat(member, peer)
             if isinstance(peer, PlainPeer):
                 self._book.wake(peer)
             key = peer.channel.peer_fingerprint if isinstance(peer, ProvenPeer) else None
             for request in requests:
-                self._advance(self._hub.apply(member, request, now, key, peer.origin), now)
+                effects = self._hub.apply(member, request, now, key, peer.origin)
+                if isinstance(request, Hello):
+                    if not self._gate.lets_in(peer, member, seated, effects, now):
+                        break
+                    if seated is not None:
+                        self._tell(seated, Bye(REPLACED), now)  # which ends it: it asks for nothing any more
+                self._advance(effects, now)
         self._look_after(peer, now)
 
     def _tell(self, peer: AnyPeer, message: Reply | Entry, now: float) -> None:
@@ -350,7 +350,7 @@ class ChatServer(DatagramProtocol):
 
     def _drop(self, drop: Drop, now: float) -> None:
         """Let a member go. A channel of text goes with it; a native session says goodbye by itself."""
-        peer = self._book.unseat(drop.member)
+        peer = self._book.leave(drop.member)
         if isinstance(peer, PlainPeer):
             peer.session.put_out(now)
         elif isinstance(peer, ProvenPeer) and isinstance(peer.session, TextSession):
@@ -443,8 +443,7 @@ class ChatServer(DatagramProtocol):
         known = self._book.peers.get(peer.addr)
         if known is None or known is not peer:
             return
-        if not is_out_of_reach(known, error, now):
+        if is_out_of_reach(known, error, now):
+            self._lose(known, f"cannot be sent to: {show_error(error)}", now)
+        else:
             self._faults.note("a failed write", known.addr, f"{error.strerror}: counted as loss")
-            return
-        name = errno.errorcode.get(error.errno or 0, "?")
-        self._lose(known, f"cannot be sent to: {name} {error.strerror}", now)

@@ -22,3 +22,8 @@ def is_out_of_reach(peer: Peer, error: OSError, now: float) -> bool:
         peer.source, hopeless = [], False
     since = now if peer.failing_since is None else peer.failing_since
     return hopeless or now - since >= UNREACHABLE_SECONDS
+
+
+def show_error(error: OSError) -> str:
+    """Give an error of a write as people read it: `ECONNREFUSED Connection refused`."""
+    return f"{errno.errorcode.get(error.errno or 0, '?')} {error.strerror}"
