@@ -31,7 +31,7 @@ from chat.messages import (
 from tests.hub_support import ANN, BOB, EVE, HubTests, hello, only, refusal
 
 KEY, OTHER, THIRD = b"k" * 32, b"o" * 32, b"t" * 32
-NEW = b"n" * 16
+NEW, BOLD = b"n" * 16, b"d" * 16
 EPOCH = 1_700_000_000.0  # seconds since 1970 when the hub's clock shows 0
 NOTHING = Memos()
 
@@ -217,6 +217,29 @@ class LinkTests(OwnerTests):
         self.say_hello("carl", NEW, OTHER, self.code())
         self.assertEqual(self.hub.memos_to_keep()[memo_key(Owner, "carl")], Owner("carl", KEY, 1_700_001_000))
         self.assertEqual(self.ask(EVE, Release(5, "carl")), [Send(EVE, Done(5, "carl"))])
+
+    def test_another_program_with_that_key(self) -> None:
+        """It makes way, under the same nick or another: who it was is nobody any more."""
+        for nick in ("carl", "dora"):
+            other = nick.encode() * 8
+            self.say_hello("carl", BOLD, other)
+            told = self.say_hello(nick, NEW, other, self.code())
+            self.assertEqual(self.welcome(told).direct, log_name(KEY))
+            self.assertIn(Send(BOLD, Bye("replaced by another session")), told)
+            self.assertEqual(self.ask(BOLD, Nick(2, "hal")), [])
+            self.ask(NEW, Bye())
+            self.ask(EVE, Release(5, "carl"))
+
+    def test_another_program_while_the_link_is_refused(self) -> None:
+        """What it takes is its person's: the key is linked, whatever the nick."""
+        self.say_hello("carl", BOLD, OTHER)
+        self.assertEqual(refusal(self.say_hello("ann", NEW, OTHER, self.code())), (0, "NICK_IN_USE", 0.0))
+        self.ask(EVE, Bye())
+        self.ask(BOLD, Nick(2, "eve"))
+        self.ask(BOLD, Bye())
+        for key in (KEY, OTHER):
+            self.assertEqual(self.welcome(self.say_hello("eve", NEW, key)).direct, log_name(KEY))
+            self.ask(NEW, Bye())
 
     def test_so_many(self) -> None:
         """Eight other keys, and no more."""

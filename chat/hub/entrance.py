@@ -47,10 +47,11 @@ class Entrance:
         else:
             nick = check_nick(hello.nick)
             account = self._roll.check(nick, key)
-            effects += self._make_way(nick, account)
+            effects += self._make_way(nick, account, key)
             is_plain = hello.version == PLAIN_VERSION
             member = self._roll.admit(Member(client, nick, key, account, is_plain=is_plain))
             self._roll.note(member)
+            effects += self._send_away(member) if hello.link else []
         effects += [Send(client, self._greeting.welcome(member)), *self.hear(member, now)]
         return effects + self._looks.catch_up(member) if member.is_plain and member.log else effects
 
@@ -77,7 +78,7 @@ class Entrance:
 
     # --- inside
 
-    def _make_way(self, nick: CheckedNick, account: bytes | None) -> list[Effect]:
+    def _make_way(self, nick: CheckedNick, account: bytes | None, key: bytes | None) -> list[Effect]:
         """See that a nick is free: who has it already leaves if it is the same person, known by the key.
 
         So a program that was killed, or is left running elsewhere, does not keep its owner out.
@@ -85,6 +86,17 @@ class Entrance:
         member = self._roll.holder(nick.key)
         if member is None:
             return []
-        if account is None or member.account != account:
+        if account is None or (member.account != account and member.key != key):
             raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
+        return self._replace(member)
+
+    def _send_away(self, linked: Member) -> list[Effect]:
+        """Let go of who is here by the key of `linked` as whom that key stood for before it was linked."""
+        told: list[Effect] = []
+        for member in [each for each in self._roll.all() if each.key == linked.key]:
+            if member.account != linked.account:
+                told += self._replace(member)
+        return told
+
+    def _replace(self, member: Member) -> list[Effect]:
         return [Send(member.client, Bye(REPLACED)), *self.leave(member, REPLACED)]

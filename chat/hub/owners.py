@@ -119,7 +119,11 @@ class Owners:
         return owner is not None and owner.account == account and self._likeness.looks_the_same(nick)
 
     def use(self, nick: Nick, account: bytes, at: float) -> None:
-        """Note that an account uses a nick, which `check` has let pass: it owns it from now on."""
+        """Note that an account uses a nick, which `check` has let pass: it owns it from now on.
+
+        Of a key that was linked since its member came in, the account is the one that it stands for now.
+        """
+        account = self.account(account)
         known = self._owners.get(nick.key)
         if known is None:
             if len(self._owners) >= MAX_OWNERS:
