@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 
 from chat.errors import RequestRejected
 from chat.fields import CODE_BYTES, MAX_NUMBER, REASON_BYTES, ROOM_KEY_BYTES, TARGET_BYTES, TOPIC_BYTES
@@ -41,6 +42,8 @@ _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 _POSITION = re.compile(r"[1-9][0-9]{6,15}")  # longer than people count, and as long as positions are
 _LINE = re.compile(r"[1-9][0-9]{0,14}|[1-8][0-9]{15}")  # its number, or its position
 _AGE = re.compile(r"([1-9][0-9]{0,8})([mhd])", re.IGNORECASE)
+_LIKE_A_NUMBER = re.compile(r"[+-]?[0-9]")
+_LIKE_AN_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+)+(/.*)?")
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 _MODES = {"private": "i", "key": "k", "verified": "v", "topic": "t"}  # what people may say for the letters
 
@@ -68,9 +71,9 @@ def named(name: str) -> str:
 
 
 def person(name: str) -> str:
-    """Give the nick of somebody else; the sign that other chats put before it is a habit."""
+    """Give the nick of somebody else; signs that chats put before it, ours too, are a habit."""
     try:
-        return check_nick(name.removeprefix(DIRECT)).shown
+        return check_nick(name.removeprefix(DIRECT).removeprefix("~")).shown
     except RequestRejected as refusal:
         text = f"there can be nobody called {name[:32]}: {refusal.text}"
         raise RequestRejected("NO_SUCH_NICK", text) from None
@@ -122,7 +125,7 @@ def mute(argument: str, room: str) -> Order:
     """Let somebody say nothing for a time."""
     example = "Like this: /mute bob 10m be nice (m, h, d, or forever)"
     name, _, rest = given(argument, f"/mute: whom? {example}").partition(" ")
-    lasting, why = _lasting(rest.strip())
+    lasting, why = _lasting(rest.strip(), f"/mute: for how long? {example}")
     return Order(0, Verb.MUTE, room, person(name), reason(why), lasting)
 
 
@@ -147,7 +150,9 @@ def ban(argument: str, _: str) -> Order:
     """Keep somebody out for a time."""
     example = "Like this: /ban bob 2h be nice (m, h, d, or forever), or /ban 192.0.2.0/24"
     whom, _, rest = given(argument, f"/ban: whom? {example}").partition(" ")
-    lasting, why = _lasting(rest.strip())
+    lasting, why = _lasting(rest.strip(), f"/ban: for how long? {example}")
+    if _LIKE_AN_ADDRESS.fullmatch(whom) and not _is_network(whom):
+        raise RequestRejected("ARGUMENT_INVALID", f"{whom} is no address. {example}")
     return Order(0, Verb.BAN, target=_target(whom), text=reason(why), number=lasting)
 
 
@@ -167,23 +172,44 @@ def _target(text: str) -> str:
     return text.removeprefix(DIRECT)
 
 
-def _lasting(argument: str) -> tuple[int, str]:
-    """Give how long something shall last, in seconds (0: that is not said), and the rest."""
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _lasting(argument: str, question: str) -> tuple[int, str]:
+    """Give how long something shall last, in seconds (0: that is not said), and the rest.
+
+    What looks like a time and is none is refused with `question`: it is not meant as words.
+    """
     first, _, rest = argument.partition(" ")
     if first.lower() == "forever":
         return FOREVER, rest.strip()
     lasting = seconds(first)
+    if lasting is None and _LIKE_A_NUMBER.match(first):
+        raise RequestRejected("ARGUMENT_INVALID", question)
     return (0, argument) if lasting is None else (min(lasting, FOREVER), rest.strip())
 
 
 def shutdown(argument: str, _: str) -> Order:
     """End the server, or let it stay up after all."""
+    question = (
+        "/shutdown: when? Like this: /shutdown, /shutdown 30 a new disk, /shutdown 5m, /shutdown cancel"
+    )
     first, _, rest = argument.partition(" ")
-    if first.lower() == CANCEL and not rest.strip():
+    if first.lower() == CANCEL:
+        if rest.strip():
+            raise RequestRejected("ARGUMENT_INVALID", question)
         return Order(0, Verb.SHUTDOWN, target=CANCEL)
     lasting = 0
-    if _COUNT.fullmatch(first):
-        lasting, argument = int(first), rest.strip()
+    if _LIKE_A_NUMBER.match(first):
+        wait = int(first) if _COUNT.fullmatch(first) else seconds(first)
+        if wait is None:
+            raise RequestRejected("ARGUMENT_INVALID", question)
+        lasting, argument = wait, rest.strip()
     if lasting > MAX_WAIT:
         raise RequestRejected("ARGUMENT_INVALID", f"/shutdown: in at most {MAX_WAIT} seconds")
     first, _, rest = argument.partition(" ")
@@ -330,6 +356,8 @@ def mode(argument: str, room: str) -> Order:
         question = "/mode: what shall it be? +i (private), +k KEY, +v (verified), +t (topic); - takes it away"
         raise RequestRejected("ARGUMENT_INVALID", question)
     if first[0] + letter != "+k":
+        if rest.strip() and letter != "k":  # IRC names the key that is taken away, too
+            raise RequestRejected("ARGUMENT_INVALID", "/mode: one at a time. Like this: /mode +i")
         return Order(0, Verb.MODE, room, first[0] + letter)
     key = room_key(given(rest.strip(), "/mode +k: which key? Like this: /mode +k sesame"))
     return Order(0, Verb.MODE, room, "+k", key)

@@ -105,7 +105,7 @@ class CommandTests(SynchronousTestCase):
             "/shutdown new disk": Order(0, "shutdown", text="new disk"),
             "/shutdown 86400": Order(0, "shutdown", number=86_400),
             "/shutdown Cancel": Order(0, "shutdown", target="cancel"),
-            "/shutdown cancel all": Order(0, "shutdown", text="cancel all"),
+            "/shutdown 5M new disk": Order(0, "shutdown", text="new disk", number=300),
             "/kick bob": Order(0, "kick", "dev", "bob"),
             "/kick @Bob be  nice": Order(0, "kick", "dev", "Bob", "be  nice"),
             "/ban bob": Order(0, "ban", target="bob"),
@@ -264,6 +264,35 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.refused("/operator " + "x" * 33), "CODE_INVALID")
         self.assertEqual(self.refused("/shutdown 86401"), "ARGUMENT_INVALID")
         self.assertEqual(self.refused("/op bob dev"), "ARGUMENT_INVALID")
+
+    def test_what_looks_like_a_time(self) -> None:
+        """What begins like a number and is no time is not taken for words: the order would be another one."""
+        for time in ("90", "2w", "1.5h", "30s", "0", "-3h", "+1h", "9999999999d", "3rd time"):
+            for line in ("/ban bob ", "/mute bob "):
+                refusal = self.assertRaises(RequestRejected, parse_command, line + time)
+                self.assertEqual(refusal.code, "ARGUMENT_INVALID", time)
+                self.assertIn("for how long? Like this:", refusal.text)
+        for when in ("60s", "-5", "0", "0030", "9" * 23, "2d", "cancel now", "30s new disk"):
+            refusal = self.assertRaises(RequestRejected, parse_command, f"/shutdown {when}")
+            self.assertEqual(refusal.code, "ARGUMENT_INVALID", when)
+
+    def test_what_looks_like_an_address(self) -> None:
+        """A network that there cannot be is not taken for a nick: its operator would believe it banned."""
+        for target in ("192.0.2.300", "10.0.0.256 1h", "10.1.1", "192.0.2.0/33", "10.0.0.0/"):
+            refusal = self.assertRaises(RequestRejected, parse_command, f"/ban {target}")
+            self.assertIn("is no address", refusal.text)
+        for target in ("192.0.2.7", "192.0.2.7/24", "bob.2", "2bob"):
+            self.assertEqual(parse_command(f"/ban {target}"), Order(0, "ban", target=target))
+
+    def test_as_nicks_are_shown(self) -> None:
+        """The sign of who has no key may be typed with a nick, for it is what people see."""
+        for name in ("~bob", "@bob", "@~bob"):
+            self.assertEqual(parse_command(f"/whois {name}"), Order(0, "whois", target="bob"))
+
+    def test_one_mode_at_a_time(self) -> None:
+        """What is left over is no door that has been shut."""
+        for more in ("+i +k", "+i +v", "-t sesame"):
+            self.assertEqual(self.refused(f"/mode {more}"), "ARGUMENT_INVALID")
 
     def test_pages_of_names(self) -> None:
         """What is longer than any nick is none to begin behind."""
