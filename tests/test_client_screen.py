@@ -228,6 +228,25 @@ class KeyTests(ScreenCase):
         await screen.ends(f"-> {eve}: hello")
         await self.leave(person, CTRL_D)
 
+    async def test_said_back(self) -> None:
+        """What is said to who said something last stands there, too; what is about rooms is not for there."""
+        nick = self.nick()
+        person, screen = await self.enter(nick)
+        await self.other(f"/msg {nick} psst")
+        await person.until(lambda: len(screen.rooms()) == 2)
+        person.type(b"/r only" + ENTER + b"/reply two words" + ENTER)
+        await person.until(lambda: f"-> {self.ann}: two words (window 2)" in screen.said())
+        person.type(alt("2"))
+        await person.until(lambda: f"-> {self.ann}: two words" in screen.said())
+        self.assertIn(f"-> {self.ann}: only", screen.said())
+        person.type(b"/me waves" + ENTER)
+        await screen.ends("-- to one person there is no /me: say it --")
+        person.type(b"/topic tea" + ENTER)
+        await screen.ends("-- /topic is about a room: go there --")
+        person.type(b"/part" + ENTER)
+        await screen.ends("-- /part is about a room: go there --")
+        await self.leave(person, CTRL_D)
+
     async def test_a_room_that_is_not_for_us(self) -> None:
         """That it does not let us in is told once."""
         club = f"{self.room}club"

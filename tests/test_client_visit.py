@@ -66,6 +66,38 @@ class CommandTests(ScriptCase):
         self.assertIn("line 1 not accepted: /nosuch x (unknown command", self.complaints[0])
         self.assertEqual(self.client.said, [])
 
+    def test_a_room_that_does_not_let_us_in(self) -> None:
+        """What was meant for it is said nowhere else: not before another command leads to a room."""
+        lines = (
+            "/join ops",
+            "secret",
+            "/me nods",
+            "/msg bob psst",
+            "/switch den",
+            "more",
+            "/switch lobby",
+            "x",
+        )
+        self.script.receive("".join(f"{line}\n" for line in lines).encode())
+        room, joining = self.client.joining.pop()
+        joining.errback(RequestRejected("ROOM_KEY", f"{room} has a key"))
+        self.assertEqual(self.client.said, [("psst", "@bob", Kind.SAY)])
+        self.client.saying.pop().callback(1)
+        self.assertEqual(self.client.said[1:], [("x", "lobby", Kind.SAY)])
+        self.feed()
+        self.client.saying.pop().callback(2)
+        self.assertEqual(self.code(), EXIT_FAILED)
+        self.assertEqual(
+            [complaint.split(" (")[0] for complaint in self.complaints],
+            [
+                f"line {number} not accepted: {line}"
+                for number, line in (
+                    (1, "/join ops"), (2, "secret"), (3, "/me nods"), (5, "/switch den"), (6, "more"),
+                )
+            ],
+        )  # fmt: skip
+        self.assertIn("line 1 did not lead to where this was meant for", self.complaints[1])
+
     def test_a_refused_command(self) -> None:
         """A refusal of a command is told as that of a text is."""
         self.feed("/nick ann")
@@ -95,11 +127,11 @@ class CommandTests(ScriptCase):
 
     def test_switch(self) -> None:
         """After /switch what follows is said there; nobody is asked, and a room one is not in is refused."""
-        self.feed("/join dev", "/switch lobby", "one", "/switch ops", "two")
+        self.feed("/join dev", "/switch lobby", "one", "/switch ops")
         self.client.joined()
-        self.store(10, 11)
+        self.store(10)
         self.assertEqual(self.printed, ["you are in dev", "you are in lobby"])
-        self.assertEqual(self.client.said, [("one", "lobby", Kind.SAY), ("two", "lobby", Kind.SAY)])
+        self.assertEqual(self.client.said, [("one", "lobby", Kind.SAY)])
         self.assertEqual(
             self.complaints, ["line 4 not accepted: /switch ops (you are not in ops: /join ops)"]
         )
@@ -118,8 +150,10 @@ class CommandTests(ScriptCase):
         self.script.happened(Happened(renamed))
         for seq, nick in ((9, "ann"), (8, "eva")):
             self.script.happened(Appeared("lobby", Earlier(entry("hi", seq, nick=nick))))
+        self.clock.advance(0)
         self.feed("/history 1", "/unignore eva")
         self.script.happened(Appeared("lobby", Earlier(entry("hi", 7, nick="eve"))))
+        self.clock.advance(0)
         self.assertEqual(
             self.printed,
             [
@@ -150,14 +184,14 @@ class CommandTests(ScriptCase):
         self.assertEqual(self.client.asked, [Names(0, "lobby")])
 
     def test_a_room_that_refuses(self) -> None:
-        """Where /join is refused the room before is current again, and the code is 1."""
+        """Where /join is refused the room before is current again for who asks, and the code is 1."""
         self.script.receive(b"/join dev\n")
         self.client.joining.pop()[1].errback(
             RequestRejected("TOO_MANY_ROOMS", "there are 4096 rooms already")
         )
-        self.feed("one")
-        self.assertEqual(self.client.said, [("one", "lobby", Kind.SAY)])
-        self.store(8)
+        self.feed("/names")
+        self.assertEqual(self.client.asked, [Names(0, "lobby")])
+        self.client.asking.pop().callback(Done(1, NamesPage("lobby", (), 0, False)))
         self.assertEqual(self.code(), EXIT_FAILED)
 
     def test_in_no_room(self) -> None:
@@ -296,7 +330,7 @@ class VisitTests(SynchronousTestCase):
         self.visit.ask("hello", 5)
         self.visit.ask("/list", 6)
         self.assertEqual(
-            self.visit.pending, {5: Typed("hello", "lobby", True), 6: Typed("/list", "lobby", False)}
+            self.visit.pending, {5: Typed("hello", "lobby", "hello"), 6: Typed("/list", "lobby", "")}
         )
         self.client.saying.pop().callback(10)
         self.assertEqual(list(self.visit.pending), [6])
@@ -332,6 +366,7 @@ class HistoryTests(ScriptCase):
         """Let older entries come, the newest first."""
         for each in entries:
             self.script.happened(Appeared("lobby", Earlier(each)))
+        self.clock.advance(0)
 
     def test_all(self) -> None:
         """With as many entries as were asked for the answer is whole: the oldest is printed first."""
@@ -339,6 +374,14 @@ class HistoryTests(ScriptCase):
         self.earlier(entry("three", 9), entry("two", 8), entry("one", 7))
         self.assertEqual(self.printed, ["ann: one", "ann: two", "ann: three"])
         self.assertEqual(self.code(), EXIT_OK)
+
+    def test_behind_the_last(self) -> None:
+        """Whoever is told of each entry is told of the last one, too, before there is an answer."""
+        for seq in (9, 8, 7, 6):
+            self.script.happened(Appeared("lobby", Earlier(entry(f"{seq}", seq))))
+            self.assertEqual(self.printed, [])
+        self.clock.advance(0)
+        self.assertEqual(self.printed, ["ann: 7", "ann: 8", "ann: 9"])
 
     def test_the_beginning(self) -> None:
         """Nothing is before a room's first entry."""

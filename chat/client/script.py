@@ -24,6 +24,7 @@ from chat.client.plain import says_goodbye
 from chat.client.protocol import ChatClient
 from chat.client.standard import InputLines, StandardInput, StandardOutput, read_line
 from chat.client.visit import Answer, Destination, Outcome, Stored, Visit, is_text
+from chat.commands import is_for
 from chat.errors import RequestRejected
 from chat.limits import TOO_FAST
 from chat.messages import DIRECT, Delivered, is_direct
@@ -32,6 +33,7 @@ from chat.wire.events import Offered, PutOff
 ANSWER_SECONDS = 10.0  # for a line, and for being let in: whoever started the script wants to know by then
 OPEN_LINES = 64  # without an outcome; then input is left where it is
 _ANSWER = f"{ANSWER_SECONDS:.0f} s"
+_ASTRAY = "line {} did not lead to where this was meant for"
 
 
 class PeoplesLines:
@@ -148,6 +150,7 @@ class Script:
         self._queue: deque[tuple[int, str]] = deque()  # of one read: what may not go yet
         self._timers: dict[int, IDelayedCall] = {}  # of the lines that still have time
         self._asked = 0  # the number of the line that went last, if it is a command
+        self._astray = 0  # the number of the line that did not lead to where what follows is meant for
         self._deadline: IDelayedCall | None = None
         self._link, self._reason = Link.CONNECTING, ""
         self._is_pumping = False
@@ -299,11 +302,14 @@ class Script:
         self._is_pumping = True
         while self._queue and self._may_go(self._queue[0][1]):
             number, line = self._queue.popleft()
+            room = self._visit.target(line)
+            if self._astray and is_text(line) and not is_direct(room):
+                self._tell(number, line, room, RequestRejected("NOT_IN_ROOM", _ASTRAY.format(self._astray)))
+                continue
             self._asked = 0 if is_text(line) else number
             self._timers[number] = self._clock.callLater(ANSWER_SECONDS, self._late, number)
-            arguments = number, line, self._visit.target(line)
             self._visit.ask(line, number).addCallbacks(
-                self._settled, self._failed, callbackArgs=(number,), errbackArgs=arguments
+                self._settled, self._failed, (number, line), errbackArgs=(number, line, room)
             )
         self._is_pumping = False
         if not self.done.called:
@@ -328,8 +334,9 @@ class Script:
             return
         self._finish(EXIT_FAILED if self._has_failed else EXIT_OK)
 
-    def _settled(self, outcome: Outcome, number: int) -> None:
+    def _settled(self, outcome: Outcome, number: int, line: str) -> None:
         self._stop_timer(number)
+        self._astray = 0 if _is_move(line) else self._astray
         self._print.settled(number, outcome)
         self._pump()
 
@@ -363,6 +370,7 @@ class Script:
 
     def _tell(self, number: int, line: str, room: str, refusal: RequestRejected) -> None:
         self._has_failed = True
+        self._astray = number if _is_move(line) else self._astray
         self._complain(f"line {number} not accepted: {line} ({refusal.text})")
         self._print.rejected(number, room, refusal)
 
@@ -370,6 +378,11 @@ class Script:
         if not self.done.called:
             self.stop()
             self.done.callback(code)
+
+
+def _is_move(line: str) -> bool:
+    """Say whether a line leads those behind it to a room."""
+    return is_for(line, "join") or is_for(line, "switch")
 
 
 async def run_script(

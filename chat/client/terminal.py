@@ -139,7 +139,7 @@ class Terminal(AtTerminal):
     def keep_unsent(self) -> None:
         """Print them."""
         for typed in self._visit.pending.values():
-            if typed.is_text:
+            if typed.says:
                 print(f"not sent: {typed.line}")
 
     # --- what is asked and typed

@@ -99,12 +99,12 @@ class Answer(NamedTuple):
 class Typed(NamedTuple):
     """A line, and what it is for: the room that was current when it was typed, or "@" and a nick.
 
-    `is_text`: it says something there.
+    `says` is what it says there; "": nothing.
     """
 
     line: str
     room: str
-    is_text: bool
+    says: str
 
 
 Outcome = Stored | Answer
@@ -174,8 +174,9 @@ class Visit:
             asked = self._parse(line)
         except RequestRejected:
             return fail()
-        is_text = isinstance(asked, Say)
-        self.pending[number] = Typed(line, asked.room if isinstance(asked, Say) else room, is_text)
+        self.pending[number] = (
+            Typed(line, asked.room, asked.text) if isinstance(asked, Say) else Typed(line, room, "")
+        )
         return Deferred.fromCoroutine(self._do(asked)).addBoth(self._settled, number)
 
     def happened(self, happening: Happening) -> None:
@@ -394,6 +395,7 @@ class _Recall:
         self._clock = clock
         self._client = client
         self._timer: IDelayedCall | None = None
+        self._is_whole = False
 
     def start(self) -> None:
         """Wait for the first."""
@@ -401,12 +403,13 @@ class _Recall:
 
     def add(self, entry: Entry, *, is_last: bool) -> None:
         """Take the one before those that came. `is_last`: none is before it."""
-        if self._timer is None or not self._timer.active():
+        if self._is_whole or self._timer is None or not self._timer.active():
             return
         self._entries.insert(0, entry)
-        if len(self._entries) == self._count or is_last:
+        self._is_whole = len(self._entries) == self._count or is_last
+        if self._is_whole:  # once everybody has been told of this one
             self._timer.cancel()
-            self.done.callback(self._entries)
+            self._timer = self._clock.callLater(0, self.done.callback, self._entries)
         else:
             self._timer.reset(QUIET_SECONDS)
 

@@ -31,12 +31,12 @@ from chat.client.screen.settings import SettingsError
 from chat.client.screen.tell import Teller
 from chat.client.screen.unsent import UnsentTexts
 from chat.client.screen.windows import PERSON, Window
-from chat.client.visit import Destination, Stored, Visit, is_text
+from chat.client.visit import Destination, Stored, Visit
 from chat.client.wishes import Wishes
 from chat.commands import COMMANDS, parse_command
 from chat.errors import RequestRejected
 from chat.local import AtScreen
-from chat.messages import DIRECT, Fetch, Welcome, is_direct
+from chat.messages import DIRECT, Fetch, Kind, Say, Welcome, is_direct
 from chat.orders import Order, Verb
 from chat.safety import clean_text
 from chat.wire.events import Appeared, InRoom, OutOfRoom, RosterChanged
@@ -260,6 +260,10 @@ class Talk(AtTerminal):
                 self._app.scroll(-1)
             case Order(verb=Verb.SEARCH) if window.is_person:
                 orders.search(asked.text, self._model)
+            case Say(kind=Kind.ME) if window.is_person:
+                raise RequestRejected("KIND", "to one person there is no /me: say it")
+            case object(room=window.name) if window.is_person and not isinstance(asked, Say):
+                raise RequestRejected("NO_SUCH_ROOM", f"{line.partition(' ')[0]} is about a room: go there")
             case _:
                 self._say(line, window.name)
 
@@ -277,19 +281,17 @@ class Talk(AtTerminal):
 
     def _begun(self, number: int, line: str, name: str) -> None:
         """Show a text that was typed in the window of that name as pending."""
-        if number in self._visit.pending and is_text(line):
-            room = self._visit.pending[number].room
-            words = self._words(line, room)
-            self._model.said(number, room, words)
-            if room.startswith(PERSON) and room != name:
-                place = self._model.windows.number(room)
-                self._tell(f"-> {room.removeprefix(PERSON)}: {words} (window {place})", name, Look.COMING)
-
-    def _words(self, line: str, room: str) -> str:
-        """Give what of a line is said, for those who see it pending."""
-        if room.startswith(PERSON):
-            return line.split(None, 2)[2]
-        return line
+        typed = self._visit.pending.get(number)
+        if typed is None or not typed.says:
+            return
+        room, says = typed.room, typed.says
+        if not room.startswith(PERSON):
+            self._model.said(number, room, line)
+            return
+        self._model.said(number, room, f"/{says}" if says.startswith("/") else says)  # as it is typed there
+        if room != name:
+            place = self._model.windows.number(room)
+            self._tell(f"-> {room.removeprefix(PERSON)}: {says} (window {place})", name, Look.COMING)
 
     def _review(self) -> None:
         try:
