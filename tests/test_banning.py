@@ -292,6 +292,11 @@ class BanTests(OperatorTests):
     def test_banned(self) -> None:
         """The list, in order, in pages that fit an answer."""
         self.assertEqual(self.answer(self.order(OLGA, Verb.BANNED)), "nobody is banned or muted")
+        self.ban("bob", FOREVER, "x")
+        self.assertEqual(
+            self.answer(self.order(OLGA, Verb.BANNED, target="zz")), "nobody behind that is banned or muted"
+        )
+        self.order(OLGA, Verb.UNBAN, target="bob")
         for number in range(40):
             self.ban(f"n{number:02}", FOREVER, "é" * 100)
         after, lines = "", []

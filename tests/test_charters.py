@@ -85,8 +85,10 @@ class CharterTests(SynchronousTestCase):
     def test_none_to_depose(self) -> None:
         """Where nobody operates a room there is nothing to be done."""
         lobby = self.house.open(LOBBY)
-        self.house.charters.depose(lobby, ANN)
-        self.assertFalse(self.house.charters.operates(lobby, self.ann))
+        for begin in (lambda: None, lambda: self.house.charters.promote(lobby, ANN)):
+            begin()
+            self.house.charters.depose(lobby, ANN)
+            self.assertFalse(self.house.charters.operates(lobby, self.ann))
 
     def test_many_operators_are_shown(self) -> None:
         """An answer names ten of them and counts the rest, for it has a limit."""
@@ -107,6 +109,21 @@ class CharterTests(SynchronousTestCase):
         for mode in ("+i", "+k"):
             self.assertEqual(self.refused(Order(1, "mode", LOBBY, mode, "key")), "MODE_INVALID")
         self.assertIn("speak in lobby", self.told(Order(1, "mode", LOBBY, "+v")))
+
+    def test_what_a_room_is_already(self) -> None:
+        """Is said to who asks for it, and to nobody else: nothing has changed."""
+        for mode, key, changes in (
+            ("-k", "", False),
+            ("+k", "tea", True),
+            ("+k", "tea", False),
+            ("-v", "", False),
+        ):
+            version = self.den.charter
+            effects = RoomModes(self.roll, self.house).mode(self.ann, Order(1, "mode", DEN, mode, key))
+            done = next(each.message for each in effects if isinstance(each, Send))
+            assert isinstance(done, Done), done
+            self.assertEqual(self.den.charter != version, changes)
+            self.assertEqual(str(done.result).startswith("it is so already\nden: "), not changes)
 
     def test_so_many_rooms(self) -> None:
         """Of 10,000 the longest unused in which nothing was said gives way to a new one; if any is such."""

@@ -117,6 +117,10 @@ class AppointingTests(OperatorTests):
             (Verb.DEOP, "olga", "OPERATOR_GIVEN"),
         ):
             self.assertEqual(self.refused(self.order(OLGA, verb, target=nick), OLGA)[0], code, (verb, nick))
+        self.order(OLGA, Verb.OP, LOBBY, target="kim")
+        self.assertEqual(
+            self.refused(self.order(OLGA, Verb.OP, LOBBY, target="kim"), OLGA)[0], "OPERATOR_ALREADY"
+        )
         many = {number.to_bytes(32, "big"): Operator("x", "y", 0) for number in range(MAX_OPERATORS)}
         self.begin(Hub(operators=[OLGAS]), Memos(operators=many))
         self.assertEqual(self.refused(self.order(OLGA, Verb.OP, target="kim"), OLGA)[0], "TOO_MANY_OPERATORS")

@@ -114,7 +114,8 @@ class Banning:
             shown.append(line)
             last = name
         page = beginning("\n".join(shown), RESULT_BYTES)
-        return reply_to(member, Done(order.id, page or "nobody is banned or muted"))
+        nobody = "nobody behind that is banned or muted" if known else "nobody is banned or muted"
+        return reply_to(member, Done(order.id, page or nobody))
 
     # --- inside
 

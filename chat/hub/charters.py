@@ -18,6 +18,7 @@ from chat.hub.members import NOBODY, Member
 from chat.hub.notebook import Notebook
 from chat.hub.rooms import PUBLIC, Room
 from chat.memos import Charter
+from chat.messages import LOBBY
 
 OPERATORS = 32  # of one room, 34 bytes each: more than a room needs to be kept in order
 INVITED = 128  # to one room, 34 bytes each: four kilobytes, and for more people there are keys
@@ -64,10 +65,10 @@ class Charters:
     def depose(self, room: Room, account: bytes) -> None:
         """Let the person with this account operate `room` no more, unless nobody else does.
 
-        Raises `RequestRejected`.
+        The lobby may be without one, as it began. Raises `RequestRejected`.
         """
         operators = tuple(each for each in room.charter.operators if each != account)
-        if not operators and room.charter.operators:
+        if not operators and room.charter.operators and room.name != LOBBY:
             raise RequestRejected("LAST_OPERATOR", f"nobody else operates {room.name}: /op somebody first")
         self.amend(room, operators=operators)
 

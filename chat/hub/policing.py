@@ -45,7 +45,10 @@ class Policing:
         """Let somebody be an operator, of the room or of the server. Raises `RequestRejected`."""
         whom, account = self._person(order.target)
         if order.room:
-            self._house.charters.promote(self._house.room_of(member, order.room), account)
+            room = self._house.room_of(member, order.room)
+            if account in room.charter.operators:
+                raise RequestRejected("OPERATOR_ALREADY", f"{whom} is an operator of {room.name} already")
+            self._house.charters.promote(room, account)
             return self._appointed(member, order, whom, account, f"an operator of {order.room}")
         self._operators.appoint(account, whom, member.nick.shown, self._roll.at)
         return self._appointed(member, order, whom, account, "an operator of this server")

@@ -90,6 +90,8 @@ class RoomModes:
         if mode.closes:
             self._close(room)
         changes = {"key": _key(order.text)} if order.target == "+k" else mode.changes
+        if all(getattr(room.charter, name) == value for name, value in changes.items()):
+            return reply_to(member, Done(order.id, f"it is so already\n{self._shown(room, member)}"))
         self._house.charters.amend(room, **changes)
         told = f"{member.nick.shown} {mode.told.format(room=room.name)}"
         return reply_to(member, Done(order.id, told)) + self._tell(room, told, member)
