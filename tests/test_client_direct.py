@@ -108,6 +108,7 @@ class VisitTests(SynchronousTestCase):
         self.client.happened(Appeared("lobby", Earlier(entry("two", 2))))
         self.client.happened(Appeared("lobby", Earlier(entry("one", 1))))
         lines = ["you are in lobby", "said in lobby before:", "ann: one", "ann: two"]
+        self.clock.advance(0)
         self.assertEqual(self.successResultOf(self.entered), Answer(lines))
         self.visit.ask("/part", 1)
         self.client.part_now()

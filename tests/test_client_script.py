@@ -12,7 +12,7 @@ from chat.client.trust import ServerKeyChanged
 from chat.errors import RequestRejected
 from chat.limits import TOO_FAST
 from chat.messages import Change, Done, Kind, Presence, Rejected, Turnover
-from chat.wire.events import Appeared, Happened, Offered, PutOff
+from chat.wire.events import Appeared, Happened, Offered, OutOfRoom, PutOff
 from chat.wire.sequence import Lost
 from tests.client_support import ScriptCase, entry
 
@@ -321,6 +321,16 @@ class JsonTests(ScriptCase):
         self.assertEqual(told[3], {"event": "accepted", "line": 1, "room": "lobby", "seq": 10})
         self.assertEqual(told[5], {"event": "answer", "line": 2, "lines": ["the topic of lobby: tea"]})
         self.assertEqual(told[6]["line"], 3)
+
+    def test_a_room_that_does_not_let_us_in(self) -> None:
+        """That is told as the line's own outcome: we have not left what we were never in."""
+        self.feed("/join dev")
+        self.client.let_in()
+        self.script.happened(OutOfRoom("dev", "KEY_WRONG", "dev has a key"))
+        self.client.joining.pop()[1].errback(RequestRejected("KEY_WRONG", "dev has a key"))
+        self.assertEqual(self.code(), EXIT_FAILED)
+        told = [each["event"] for each in self.objects()]
+        self.assertEqual(told, ["state", "state", "joined", "rejected"])
 
     def test_problems(self) -> None:
         """Lines that are bad, late or taken back are objects, and stand on standard error too."""

@@ -87,6 +87,8 @@ class JsonLines:
 
     def happened(self, happening: Happening) -> None:
         """Print what happens, if programs are told of such a thing."""
+        if self._visit.answers(happening):
+            return
         is_ignored = self._visit.hides(happening)
         line = json_lines.happening_line(
             happening, self._server, self._visit.client.nick, is_ignored=is_ignored

@@ -251,7 +251,11 @@ class Visit:
 
     def answers(self, happening: Happening) -> bool:
         """Say whether what was typed has this as its answer, which says why: a room does not let us in."""
-        return isinstance(happening, OutOfRoom) and happening.room in self._moves
+        match happening:
+            case OutOfRoom(room, code) if code:
+                return room in self._moves
+            case _:
+                return False
 
     def is_first_unread(self, happening: Happening) -> bool:
         """Say whether this is the first of what was said to us alone before we came."""
