@@ -79,6 +79,12 @@ class JsonTests(SynchronousTestCase):
         ):
             self.assertEqual(json_lines.happening_line(happening, SERVER, "bot"), "")
 
+    def test_what_is_ignored(self) -> None:
+        """An entry of whom this visit ignores says so, above all that was told, too."""
+        for shown in (_ACTION, Earlier(_ACTION)):
+            told = json_lines.happening_line(Appeared("lobby", shown), SERVER, "bot", is_ignored=True)
+            self.assertTrue(json.loads(told)["ignored"])
+
     def test_only_connected_names_the_nick(self) -> None:
         """As long as no server has let us in nobody knows how we are called there."""
         for state in Link:

@@ -269,6 +269,24 @@ class ScriptedTests(NetworkTestCase):
         self.assertIs(ann.client.state, Link.CONNECTED)
         self.assertGreater(ann.client.faults, 0)
 
+    def test_let_in_after_a_refusal(self) -> None:
+        """Of two Hellos on a slow way one was refused for now: the client is in, and goes on living."""
+        hellos: list[bytes] = []
+
+        def answer(plaintext: bytes, channel: ServerChannel) -> None:
+            if isinstance(decode_requests(plaintext)[0], Hello):
+                hellos.append(plaintext)
+            if len(hellos) == 2:
+                channel.send(join_frames([encode_frame(Rejected(0, "FULL", "full", 1.0))]), 0.0)
+                channel.send(join_frames([encode_frame(Welcome("slow", "ann", ""))]), 0.0)
+
+        ann = self.serve(answer)
+        self.network.run(5.0)
+        self.assertIs(ann.client.state, Link.CONNECTED)
+        before = len(self.sent_by(ann))
+        self.network.run(20.0)
+        self.assertGreater(len(self.sent_by(ann)), before)
+
     def test_a_server_that_hangs_up(self) -> None:
         """One that closes every channel at once is tried five times a minute, and not more."""
         ann = self.serve(lambda _, channel: channel.close(0.0))

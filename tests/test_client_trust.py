@@ -72,6 +72,21 @@ class TrustTests(NetworkTestCase):
         self.failureResultOf(saying, Abandoned)
         self.assertEqual(ann.links, ["connected", "silent", "closed"])
 
+    def test_a_key_that_another_program_has_met(self) -> None:
+        """What the file has by the time that a server answers counts, not what it had when we began."""
+        self.host.kill()
+        ann = Person(self, "ann")
+        entering, saying = ann.client.connect(), ann.client.say("secret")
+        self.network.run(5.0)
+        self.known.add(PLACE, WRONG)
+        self.host.start()
+        self.network.run(20.0)
+        error = self.failureResultOf(entering, ServerKeyChanged).value
+        self.assertEqual((error.expected, error.offered), (WRONG, RIGHT))
+        self.failureResultOf(saying, Abandoned)
+        self.failureResultOf(ann.client.closed, ServerKeyChanged)
+        self.assertEqual((self.known.get(PLACE), ann.reactor.open_ports), (WRONG, []))
+
     def test_pinned(self) -> None:
         """A key that was given beforehand must be the server's, and is remembered if none was."""
         bob = Person(self, "bob", pinned=WRONG)

@@ -98,6 +98,36 @@ class CommandTests(ScriptCase):
         )  # fmt: skip
         self.assertIn("line 1 did not lead to where this was meant for", self.complaints[1])
 
+    def test_put_out_of_the_room(self) -> None:
+        """What follows was meant for there: it is said nowhere else until a command leads somewhere."""
+        self.script.receive(b"/join dev\n")
+        self.client.joined()
+        self.script.happened(OutOfRoom("dev", "KICKED", "go"))
+        self.script.receive(b"for dev\n/switch lobby\nfor all\n")
+        self.assertEqual(self.client.said, [("for all", "lobby", Kind.SAY)])
+        self.assertEqual(
+            self.complaints, ["line 2 not accepted: for dev (you are out of dev, for which this was meant)"]
+        )
+
+    def test_a_bad_line_that_leads_to_a_room(self) -> None:
+        """It leads nowhere, and what is behind it is said nowhere; what was before it is not concerned."""
+        for bad in (b"/join d\xe9v", b"/j " + b"x" * 1_000):
+            self.restart()
+            self.client.let_in()
+            self.script.receive(b"/names\nbefore\n" + bad + b"\nbehind\n")
+            self.client.asking.pop().callback(Done(1, NamesPage("lobby", (), 0, False)))
+            self.assertEqual(self.client.said, [("before", "lobby", Kind.SAY)])
+            self.assertEqual([each[:6] for each in self.complaints], ["line 3", "line 4"])
+
+    def test_a_room_that_opens_late(self) -> None:
+        """It is not the one that a later line was to lead to."""
+        self.script.receive(b"/join ops\n")
+        self.clock.advance(ANSWER_SECONDS)
+        self.script.receive(b"/join d e v\n")
+        self.client.joined()
+        self.script.receive(b"for dev\n")
+        self.assertEqual(self.client.said, [])
+
     def test_a_refused_command(self) -> None:
         """A refusal of a command is told as that of a text is."""
         self.feed("/nick ann")

@@ -322,6 +322,7 @@ class CheckTests(SynchronousTestCase):
         """`exit` and every name of the command for it end a visit; nothing else does."""
         for line in ("exit", " exit ", "/quit", "/exit", "/bye now"):
             self.assertTrue(says_goodbye(line), line)
+        self.assertFalse(says_goodbye("/topic \udcff"), "what a terminal gives for a byte that is no text")
         for line in ("", "exit now", "//quit", "/help", "/names", "/nosuch", "/me", "/me exits"):
             self.assertFalse(says_goodbye(line), line)
 

@@ -75,7 +75,7 @@ def shown_line(room: str, shown: Shown, *, is_ignored: bool = False) -> str:
         case Entry():
             return entry_line(shown, is_ignored=is_ignored)
         case Earlier(entry):
-            return entry_line(entry, is_earlier=True)
+            return entry_line(entry, is_earlier=True, is_ignored=is_ignored)
         case Lost(after, upto):
             return _line("gap", room=room, kind="lost", after=after, upto=upto)
         case NotKept(upto):

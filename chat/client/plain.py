@@ -104,7 +104,7 @@ def says_goodbye(line: str) -> bool:
     if not line.startswith("/"):
         return line.strip() == EXIT
     try:
-        asked = parse_command(line)
+        asked = parse_command(clean_text(line))  # a terminal's line may have what is no text
     except RequestRejected:
         return False
     return isinstance(asked, Bye)

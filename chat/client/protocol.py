@@ -416,8 +416,8 @@ class ChatClient:
 
     def _obey(self, event: Event, now: float) -> None:
         match event:
-            case Entered(welcome):
-                self._welcome, self._was_in = welcome, True
+            case Entered(welcome):  # after a refusal, too: another Hello was under way
+                self._welcome, self._was_in, self._enter_at = welcome, True, None
                 self._change(Link.CONNECTED, "")
                 self._pending.entries.fire(None, welcome)
             case Refused(rejected):

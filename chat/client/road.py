@@ -120,6 +120,9 @@ class Road:
             case Won(path):
                 self._path = path
                 key = path.channel.peer_fingerprint
+                other = None if key is None else self._trust.other(key)
+                if key is not None and other is not None:
+                    return [NoWay(self._trust.changed(other, key))]
                 is_first = key is not None and self._trust.met(key)
                 self._race.expected = self._trust.expected
                 return [Up(key if is_first else None)]

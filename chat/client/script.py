@@ -28,12 +28,11 @@ from chat.commands import is_for
 from chat.errors import RequestRejected
 from chat.limits import TOO_FAST
 from chat.messages import DIRECT, Delivered, is_direct
-from chat.wire.events import Offered, PutOff
+from chat.wire.events import Offered, OutOfRoom, PutOff
 
 ANSWER_SECONDS = 10.0  # for a line, and for being let in: whoever started the script wants to know by then
 OPEN_LINES = 64  # without an outcome; then input is left where it is
 _ANSWER = f"{ANSWER_SECONDS:.0f} s"
-_ASTRAY = "line {} did not lead to where this was meant for"
 
 
 class PeoplesLines:
@@ -152,7 +151,9 @@ class Script:
         self._queue: deque[tuple[int, str]] = deque()  # of one read: what may not go yet
         self._timers: dict[int, IDelayedCall] = {}  # of the lines that still have time
         self._asked = 0  # the number of the line that went last, if it is a command
-        self._astray = 0  # the number of the line that did not lead to where what follows is meant for
+        self._begun = 0  # the number of the line that went last
+        # Behind which line texts are meant for a room that we are not in, and why.
+        self._astray: tuple[int, str] | None = None
         self._deadline: IDelayedCall | None = None
         self._link, self._reason = Link.CONNECTING, ""
         self._is_pumping = False
@@ -191,7 +192,10 @@ class Script:
 
     def happened(self, happening: Happening) -> None:
         """Take note, and print what is to be printed."""
+        room = self._visit.room
         self._visit.happened(happening)
+        if isinstance(happening, OutOfRoom) and happening.room == room and self._visit.room not in ("", room):
+            self._astray = self._begun, f"you are out of {room}, for which this was meant"
         self._print.happened(happening)
         match happening:
             case FirstContact():
@@ -289,6 +293,7 @@ class Script:
             line = read_line(raw)
         except RequestRejected as refusal:
             self._has_failed = True
+            self._lose_way(self._count, raw.decode(errors="replace").strip())
             self._complain(f"line {self._count}: {refusal.text}")
             self._print.rejected(self._count, self._visit.room, refusal)
             return
@@ -305,8 +310,9 @@ class Script:
         while self._queue and self._may_go(self._queue[0][1]):
             number, line = self._queue.popleft()
             room = self._visit.target(line)
-            if self._astray and is_text(line) and not is_direct(room):
-                self._tell(number, line, room, RequestRejected("NOT_IN_ROOM", _ASTRAY.format(self._astray)))
+            self._begun = number
+            if self._astray and number > self._astray[0] and is_text(line) and not is_direct(room):
+                self._tell(number, line, room, RequestRejected("NOT_IN_ROOM", self._astray[1]))
                 continue
             self._asked = 0 if is_text(line) else number
             self._timers[number] = self._clock.callLater(ANSWER_SECONDS, self._late, number)
@@ -318,6 +324,11 @@ class Script:
             is_full = self._queue or len(self._visit.pending) >= OPEN_LINES
             self._flow(not is_full and not self._has_gone)
             self._end_if_over()
+
+    def _lose_way(self, number: int, line: str) -> None:
+        """Note that a line was refused: if it leads to a room, texts behind it are not for where we are."""
+        if _is_move(line) and not (self._astray and self._astray[0] > number):
+            self._astray = number, f"line {number} did not lead to where this was meant for"
 
     def _may_go(self, line: str) -> bool:
         """Texts go beside each other in their order; a command goes alone, or it could overtake them."""
@@ -338,7 +349,8 @@ class Script:
 
     def _settled(self, outcome: Outcome, number: int, line: str) -> None:
         self._stop_timer(number)
-        self._astray = 0 if _is_move(line) else self._astray
+        if _is_move(line) and self._astray and number >= self._astray[0]:
+            self._astray = None
         self._print.settled(number, outcome)
         self._pump()
 
@@ -372,7 +384,7 @@ class Script:
 
     def _tell(self, number: int, line: str, room: str, refusal: RequestRejected) -> None:
         self._has_failed = True
-        self._astray = number if _is_move(line) else self._astray
+        self._lose_way(number, line)
         self._complain(f"line {number} not accepted: {line} ({refusal.text})")
         self._print.rejected(number, room, refusal)
 

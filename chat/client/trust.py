@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from twisted.logger import Logger
 
 from chat.client.address import Place
@@ -42,6 +44,15 @@ class Trust:
         self._is_pinned = pinned is not None
         self._remembered = self._known.get(self._place)
         self.expected = pinned or self._remembered
+
+    def other(self, key: bytes) -> bytes | None:
+        """Give the key that another program of ours has met this server with since, if it is not `key`."""
+        if self._is_pinned or self._remembered is not None:
+            return None
+        with suppress(IdentityError):  # which `met` tells of
+            known = self._known.get(self._place)
+            return None if known == key else known
+        return None
 
     def met(self, key: bytes) -> bool:
         """Take note that the server has proved this key; say whether it was trusted unseen."""

@@ -204,6 +204,12 @@ class App:
         draft = windows.current.draft
         self.buffer.reset(Document(draft, len(draft)))
 
+    def seen(self, name: str) -> None:
+        """Go on with what was being typed here, if that is another window than the one of this name."""
+        current = self.model.windows.current
+        if current.name != name:
+            self.buffer.reset(Document(current.draft, len(current.draft)))
+
     def again(self) -> None:
         """Say once more what was not accepted."""
         if self._doings is not None:

@@ -78,7 +78,7 @@ class Model:
 
     def heard(self, heard: Heard) -> None:
         """Show what somebody said."""
-        is_own = heard.nick == self.nick
+        is_own = heard.nick == self.nick or heard.seq in self._accepted  # under another nick, by now
         is_meant = not is_own and is_mention(heard.said, self.nick)
         look = Look.ACTION if heard.is_action else Look.SAID
         line = line_of(heard.at, look, heard.shown, heard.nick, heard.seq, is_mention=is_meant)
@@ -158,6 +158,10 @@ class Model:
             self._refused.remove(own)
             self._tails(own.window)
         return own
+
+    def put_back(self, own: Own, reason: str) -> None:
+        """Show again, with why, what was taken to be said once more and was not."""
+        self._refuse(own, reason)
 
     @property
     def unsettled(self) -> list[Own]:

@@ -35,8 +35,8 @@ from chat.client.visit import Destination, Stored, Visit
 from chat.client.wishes import Wishes
 from chat.commands import COMMANDS, parse_command
 from chat.errors import RequestRejected
-from chat.local import AtScreen
-from chat.messages import DIRECT, Fetch, Kind, Say, Welcome, is_direct
+from chat.local import AtScreen, Switch
+from chat.messages import DIRECT, Fetch, Join, Kind, Say, Welcome, is_direct
 from chat.orders import Order, Verb
 from chat.safety import clean_text
 from chat.wire.events import Appeared, InRoom, OutOfRoom, RosterChanged
@@ -238,7 +238,10 @@ class Talk(AtTerminal):
         """Say again what was not accepted."""
         own = self._model.take_refused()
         if own is not None:
-            self._say(own.typed, own.window)
+            try:
+                self._say(own.typed, own.window)
+            except RequestRejected as refusal:
+                self._model.put_back(own, refusal.text)
         self._app.touch()
 
     def drop(self) -> None:
@@ -251,10 +254,11 @@ class Talk(AtTerminal):
         is_command = line.startswith("/") and not line.startswith("//")
         asked = parse_command(line, window.name, is_client=True) if is_command else None
         match asked:
-            case AtScreen("close", _) if not window.is_person:
+            case AtScreen("close", _) if self._visit.is_in(window.name):
                 self._say("/part", window.name)
             case AtScreen():
                 orders.obey(asked, self._model)
+                self._app.seen(window.name)
             case Fetch() if not window.is_person:
                 self._fetch(asked.room, asked.limit, asked.age)
                 self._app.scroll(-1)
@@ -274,7 +278,7 @@ class Talk(AtTerminal):
             line = f"/msg {name.removeprefix(PERSON)} {line.removeprefix('/')}"
         elif self._visit.is_in(name):
             self._visit.go(name)
-        elif not is_command:
+        elif not name.startswith(PERSON) and (not is_command or _is_about(line, name)):
             raise RequestRejected("NOT_IN_ROOM", f"you are not in {name}: /join {name}")
         self._ask(line, lambda number: self._begun(number, line, name))
         self._follow()
@@ -387,3 +391,9 @@ class Talk(AtTerminal):
         here = [member.nick.removeprefix("~") for member in self._members(window.name) or ()]
         nicks = in_order(window.speakers.latest_first(), here, self._model.nick)
         return Known(commands, nicks, [each.name for each in self._model.windows if not each.is_person])
+
+
+def _is_about(line: str, room: str) -> bool:
+    """Say whether a command, typed in this room's window, is about this room, which it does not go into."""
+    asked = parse_command(line, room, is_client=True)
+    return not isinstance(asked, Join | Switch) and getattr(asked, "room", "") == room != ""
