@@ -38,6 +38,7 @@ _UNSAFE_CATEGORIES = frozenset({"Cc", "Zl", "Zp", "Cs", "Cn"})
 # Embeddings, overrides and isolates reorder what follows them on the screen (UAX #9, section 2).
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NICK_PUNCTUATION = frozenset("_-.")
+_UNDRAWN = frozenset("\U00016fe4\U00011a47\U00011a99")  # marks that draw nothing: nobody would see them
 
 # Names that a reader would take for the server's own voice or for a command.
 RESERVED_NICKS = frozenset(
@@ -159,4 +160,4 @@ def check_nick(text: str) -> Nick:
 
 def _is_word(char: str) -> bool:
     category = unicodedata.category(char)
-    return category == "Nd" or category[0] in "LM"
+    return (category == "Nd" or category[0] in "LM") and char not in _UNDRAWN

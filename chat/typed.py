@@ -152,7 +152,7 @@ def ban(argument: str, _: str) -> Order:
     whom, _, rest = given(argument, f"/ban: whom? {example}").partition(" ")
     lasting, why = _lasting(rest.strip(), f"/ban: for how long? {example}")
     if _LIKE_AN_ADDRESS.fullmatch(whom) and not _is_network(whom):
-        raise RequestRejected("ARGUMENT_INVALID", f"{whom} is no address. {example}")
+        raise RequestRejected("ARGUMENT_INVALID", f"{whom} is no address; as a nick: /ban @{whom}. {example}")
     return Order(0, Verb.BAN, target=_target(whom), text=reason(why), number=lasting)
 
 
@@ -169,7 +169,7 @@ def banned(after: str, _: str) -> Order:
 def _target(text: str) -> str:
     if len(text.encode()) > TARGET_BYTES:
         raise RequestRejected("ARGUMENT_INVALID", f"at most {TARGET_BYTES} bytes name somebody")
-    return text.removeprefix(DIRECT)
+    return text.removeprefix(DIRECT).removeprefix("~")
 
 
 def _is_network(text: str) -> bool:
@@ -214,6 +214,8 @@ def shutdown(argument: str, _: str) -> Order:
         raise RequestRejected("ARGUMENT_INVALID", f"/shutdown: in at most {MAX_WAIT} seconds")
     first, _, rest = argument.partition(" ")
     if first.lower() == BACK:
+        if _LIKE_A_NUMBER.match(rest.strip()):  # the time stands before it
+            raise RequestRejected("ARGUMENT_INVALID", question)
         return Order(0, Verb.SHUTDOWN, target=BACK, text=reason(rest.strip()), number=lasting)
     return Order(0, Verb.SHUTDOWN, text=reason(argument), number=lasting)
 

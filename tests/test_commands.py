@@ -272,7 +272,18 @@ class CommandTests(SynchronousTestCase):
                 refusal = self.assertRaises(RequestRejected, parse_command, line + time)
                 self.assertEqual(refusal.code, "ARGUMENT_INVALID", time)
                 self.assertIn("for how long? Like this:", refusal.text)
-        for when in ("60s", "-5", "0", "0030", "9" * 23, "2d", "cancel now", "30s new disk"):
+        for when in (
+            "back 30",
+            "back 5m new disk",
+            "60s",
+            "-5",
+            "0",
+            "0030",
+            "9" * 23,
+            "2d",
+            "cancel now",
+            "30s new disk",
+        ):
             refusal = self.assertRaises(RequestRejected, parse_command, f"/shutdown {when}")
             self.assertEqual(refusal.code, "ARGUMENT_INVALID", when)
 
@@ -283,6 +294,8 @@ class CommandTests(SynchronousTestCase):
             self.assertIn("is no address", refusal.text)
         for target in ("192.0.2.7", "192.0.2.7/24", "bob.2", "2bob"):
             self.assertEqual(parse_command(f"/ban {target}"), Order(0, "ban", target=target))
+        for sign in ("@", "~"):
+            self.assertEqual(parse_command(f"/ban {sign}1.2"), Order(0, "ban", target="1.2"))
 
     def test_as_nicks_are_shown(self) -> None:
         """The sign of who has no key may be typed with a nick, for it is what people see."""

@@ -241,6 +241,13 @@ class LinkTests(OwnerTests):
             self.assertEqual(self.welcome(self.say_hello("eve", NEW, key)).direct, log_name(KEY))
             self.ask(NEW, Bye())
 
+    def test_another_program_after_a_refused_link(self) -> None:
+        """It makes way as soon as somebody comes in with that key, without the code, too."""
+        self.say_hello("carl", BOLD, OTHER)
+        self.assertEqual(refusal(self.say_hello("ann", NEW, OTHER, self.code())), (0, "NICK_IN_USE", 0.0))
+        told = self.say_hello("dora", NEW, OTHER)
+        self.assertIn(Send(BOLD, Bye("replaced by another session")), told)
+
     def test_so_many(self) -> None:
         """Eight other keys, and no more."""
         for number in range(MAX_DEVICES + 1):

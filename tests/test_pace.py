@@ -231,6 +231,16 @@ class AddressTests(ServerTests):
         for port in range(1, 31):
             self.assertTrue(Native(wire, ("127.0.0.1", port), f"l{port}").channel.is_up)
 
+    def test_who_takes_over(self) -> None:
+        """Whose program was killed comes in by its key where all places are taken: it has one of them."""
+        wire = self.wire_with({})
+        for port in range(1, 17):
+            Native(wire, ("192.0.2.1", port), f"n{port}", key=bytes([port]) * 32)
+        again = Native(wire, ("192.0.2.1", 99), client=b"x" * 16, key=bytes([7]) * 32)
+        for nick, is_let_in in (("n8", False), ("late", False), ("n7", True)):
+            again.enter(nick)
+            self.assertEqual(only(Rejected, again.take_all()) == [], is_let_in, nick)
+
     def test_members_without_a_session(self) -> None:
         """Who lets go of its channel and not of its place has that until it is gone."""
         wire = self.wire_with({})

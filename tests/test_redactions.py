@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from chat.commands import parse_command
 from chat.errors import RequestRejected
-from chat.hub.effects import Effect, Publish, Read, Redact, Seek
+from chat.hub.effects import Effect, Publish, Read, Redact, Seek, Send
 from chat.hub.redactions import NEWEST
-from chat.messages import LOBBY, PROTOCOL_VERSION, Accepted, Bye, Entry, Fetch, Hello, Join, Part
+from chat.messages import (
+    LOBBY,
+    PROTOCOL_VERSION,
+    Accepted,
+    Bye,
+    Done,
+    Entry,
+    Fetch,
+    Hello,
+    Join,
+    Link,
+    Part,
+)
 from chat.notices import REDACTED, Redacted
 from chat.orders import Order, Verb
-from chat.stored import Found, Page
+from chat.stored import Fact, Found, Page
 from tests.hub_support import ANN, BOB, entry, only, say
 from tests.operator_support import KIM, OLGA, OLGAS, OperatorTests
 from tests.support import ANN as ANNS
@@ -46,6 +58,18 @@ class RedactionTests(OperatorTests):
     def found(self, target: str, number: int = 0) -> list[Effect]:
         """Let the store answer with all six lines."""
         return self.hub.answered(self.asked(target, number).token, Page(0, 6, PAGE))
+
+    def test_a_search_meanwhile(self) -> None:
+        """What a search had found before it was redacted is not in its answer."""
+        text = entry(50, "my secret is 42", nick="kim")
+        self.hub.committed(Fact(KIM, 1, text, 0))
+        seek = only(self.order(ANN, Verb.SEARCH, LOBBY, text="secret"), Seek)
+        seek = only(self.hub.found(seek.token, Found((text,), 40)), Seek)
+        redact = only(self.hub.answered(self.asked("kim", 1).token, Page(0, 50, (text,))), Redact)
+        self.hub.redacted(redact.token, is_done=True)
+        told = only(self.hub.found(seek.token, Found((), 0)), Send).message
+        assert isinstance(told, Done)
+        self.assertNotIn("42", str(told.result))
 
     def test_whose_line(self) -> None:
         """Somebody's newest that all were told of, or the second; in whatever spelling of the nick."""
@@ -224,3 +248,17 @@ class TypedTests(OperatorTests):
             self.assertEqual(order, Order(0, "redact", "dev", target, number=number), line)
         for line in ("/redact bob x", "/redact bob 0", "/redact bob -1"):
             self.assertRaises(RequestRejected, parse_command, line, "dev")
+
+
+class LinkedTests(OperatorTests):
+    """Who is another person by now."""
+
+    def test_a_mute_of_the_key(self) -> None:
+        """It holds whoever the key is linked to."""
+        key, before, after = b"2" * 32, b"s" * 16, b"t" * 16
+        self.come("solo", before, key)
+        self.order(OLGA, Verb.MUTE, LOBBY, target="solo", number=1_000)
+        code = self.answer(self.ask(KIM, Link(5)), KIM)
+        self.hub.apply(after, Hello(PROTOCOL_VERSION, after, "solo", code), self.now, key)
+        self.ask(after, Join(1, LOBBY))
+        self.assertEqual(self.refused(self.unknown(self.ask(after, say(1))), after)[0], "MUTED")

@@ -199,6 +199,7 @@ class CheckNickTests(SynchronousTestCase):
             "a\x1bb",
             "a\u200db",
             "a\u202eb",
+            "a\U00016fe4",  # a mark that draws nothing
             "<b>",
             "☃",
             "a\nb",

@@ -238,6 +238,10 @@ class FaultTests(SqliteTestCase):
         first = self.open()
         with self.assertRaisesRegex(StoreError, "another server"):
             self.open()
+        real, self.path = self.path, self.path.with_name("other.db")
+        self.path.symlink_to(real)
+        with self.assertRaisesRegex(StoreError, "another server"):
+            self.open()
         self.successResultOf(first.close())
         self.successResultOf(self.open().close())
 

@@ -192,6 +192,13 @@ class MotdTests(SynchronousTestCase):
         refusal = self.assertRaises(RequestRejected, parse().reread_motd)
         self.assertIn("without --motd", refusal.text)
 
+    def test_what_is_no_file(self) -> None:
+        """A pipe would be waited for until somebody writes into it."""
+        os.mkfifo(self.file)
+        for path in (self.file, "/dev/zero"):
+            error = self.assertRaises(UsageError, parse, f"--motd={path}")
+            self.assertIn("is no file", str(error))
+
     def test_an_empty_file(self) -> None:
         """An empty file is no message of the day."""
         self.file.write_bytes(b"")

@@ -180,8 +180,9 @@ class EnteringTests(Conversation):
         """Within 5 s a newcomer's nick is a lost answer, told to it alone; later it is a text."""
         self.hear("Ｂｏｂ".encode())
         self.tell(Welcome("udpchat", "Bob", ""), joined(1, LOBBY), now=10)
-        self.assertEqual(self.hear("Ｂｏｂ".encode(), b"Bob", now=10 + REPEAT_SECONDS - 0.1), [])
-        self.assertEqual(self.said(), [b"Bob has joined the chat"] * 2)
+        for now in (12.0, 10 + REPEAT_SECONDS - 0.1):
+            self.assertEqual(self.hear("Ｂｏｂ".encode(), *[b"Bob"] * 200, now=now), [])
+            self.assertEqual(self.said(), [b"Bob has joined the chat"])  # once: it may be a forged address
         self.assertEqual(self.hear(b"Bob", now=10 + REPEAT_SECONDS), [say(1, "Bob")])
 
 

@@ -17,7 +17,7 @@ from chat.hub.roll import Roll
 from chat.memos import Seat
 from chat.messages import PLAIN_VERSION, PROTOCOL_VERSION, Bye, Hello
 from chat.safety import Nick as CheckedNick
-from chat.safety import check_nick
+from chat.safety import check_nick, nick_key
 
 REPLACED = "replaced by another session"  # what an older session or member of the same person is told
 
@@ -51,9 +51,16 @@ class Entrance:
             is_plain = hello.version == PLAIN_VERSION
             member = self._roll.admit(Member(client, nick, key, account, is_plain=is_plain))
             self._roll.note(member)
-            effects += self._send_away(member) if hello.link else []
+            effects += self._send_away(member) if account != key else []
         effects += [Send(client, self._greeting.welcome(member)), *self.hear(member, now)]
         return effects + self._looks.catch_up(member) if member.is_plain and member.log else effects
+
+    def makes_way(self, nick: str, key: bytes | None) -> bytes | None:
+        """Give who leaves when somebody comes in under this nick with this key; None: nobody does."""
+        holder = None if key is None else self._roll.holder(nick_key(nick))
+        account = None if key is None else self._roll.owners.account(key)
+        is_same = holder is not None and (holder.account == account or holder.key == key)
+        return holder.client if holder is not None and is_same else None
 
     def seat(self, client: bytes, seat: Seat, now: float) -> None:
         """Let somebody be here who was before a restart, in the same rooms as far as they may be joined."""

@@ -153,6 +153,10 @@ class Hub:
         self._roll.look(now)
         return self._roll.bans.bars(host, self._roll.at)
 
+    def makes_way(self, nick: str, key: bytes | None) -> bytes | None:
+        """Give who leaves when somebody comes in under this nick with this key; None: nobody does."""
+        return self._entrance.makes_way(nick, key)
+
     def memos_to_keep(self) -> dict[str, Memo | None]:
         """Give what is to be remembered and has changed since this was last asked, by its key."""
         return self._notebook.take()
@@ -258,7 +262,7 @@ class Hub:
 
     def found(self, token: int, found: Found) -> list[Effect]:
         """Go on with a search of which the store has made one step, or answer it."""
-        return self._searches.found(token, self._redactions.clean(found))
+        return self._searches.found(token, found, self._redactions.clean)
 
     def failed(self, token: bytes | int) -> list[Effect]:
         """Tell who asked that the store could not do it; nobody else has seen anything.

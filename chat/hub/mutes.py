@@ -58,7 +58,11 @@ class Mutes:
     def _find(self, member: Member, place: str, at: float) -> Mute | None:
         if not self._mutes:
             return None
-        return self._mutes.get((place, name_muted(member.nick.key, member.account)), at)
+        for account in dict.fromkeys((member.account, member.key)):  # it may have been linked since
+            mute = self._mutes.get((place, name_muted(member.nick.key, account)), at)
+            if mute is not None:
+                return mute
+        return None
 
     def known(self, room: str, nick: str, account: bytes | None) -> list[str]:
         """Give by what somebody is muted in a room who has this account, or had this nick then."""

@@ -6,7 +6,7 @@ again without words goes on where it stopped. Who may read is asked before each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -68,8 +68,8 @@ class Searches:
             raise RequestRejected("BUSY", "a search is under way: wait for its answer", 1.0)
         return self._step(member, _Search(member.client, order.id, what))
 
-    def found(self, token: int, found: Found) -> list[Effect]:
-        """Take what the store has found in one step: go on, or answer."""
+    def found(self, token: int, found: Found, clean: Callable[[Found], Found]) -> list[Effect]:
+        """Take what the store has found in one step: go on, or answer. `clean` redacts what was since."""
         search = self._under_way.pop(token)
         member = self._roll.get(search.client)
         if member is None or member.searching != token:
@@ -80,7 +80,7 @@ class Searches:
             return reply_to(member, rejected(search.order, not_in(search.what.room)))
         news = tuple(entry for entry in found.entries if entry.seq <= room.head)
         search = search._replace(
-            entries=search.entries + news,
+            entries=clean(Found(search.entries + news, found.before)).entries,
             what=search.what._replace(before=found.before),
             steps=search.steps + 1,
         )

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chat.errors import RequestRejected
 from chat.hub.effects import Effect, Send
 from chat.limits import Limit, Limits
 from chat.messages import Hello, Rejected, Request
 from chat.server.book import Book
-from chat.server.peer import AnyPeer, PlainPeer
+from chat.server.peer import AnyPeer, PlainPeer, ProvenPeer
 
 AGAIN_SECONDS = 15.0  # after which one that was refused tries again: others go when they like
 
 
 class Gate:
-    """Looks at everybody who says hello, before the hub does and after it. `book` knows who is here."""
+    """Looks at everybody who says hello, before the hub does and after it. `book` knows who is here.
 
-    def __init__(self, limits: Limits, book: Book) -> None:
+    `makes_way` gives the member that leaves when somebody comes in under a nick with a key.
+    """
+
+    def __init__(
+        self, limits: Limits, book: Book, makes_way: Callable[[str, bytes | None], bytes | None]
+    ) -> None:
         self._limits = limits
         self._book = book
+        self._makes_way = makes_way
 
     def turns_away(self, peer: AnyPeer, member: bytes, request: Request, now: float) -> bool:
         """Say whether `member` is not let in at `peer`, which is told so then.
@@ -29,7 +35,7 @@ class Gate:
         if not isinstance(request, Hello) or peer.session is None:
             return False
         try:
-            self._check(peer, member, now)
+            self._check(peer, member, request.nick, now)
         except RequestRejected as refusal:
             peer.session.send(Rejected(0, refusal.code, refusal.text, refusal.retry_after), now)
             return True
@@ -50,7 +56,7 @@ class Gate:
         self._book.lodge(member)
         return True
 
-    def _check(self, peer: AnyPeer, member: bytes, now: float) -> None:
+    def _check(self, peer: AnyPeer, member: bytes, nick: str, now: float) -> None:
         """See whether a member may be at `peer`, and pays for it."""
         caps, host = self._limits.caps, peer.addr[0]
         if isinstance(peer, PlainPeer):
@@ -61,7 +67,9 @@ class Gate:
                     self._limits.count("too many plain members")
                     text = f"{caps.plain} speak in the clear already: use udpchat, or try again later"
                     raise RequestRejected("FULL", text, AGAIN_SECONDS)
-        is_one_more = not self._book.is_at(member, host)
+        key = peer.channel.peer_fingerprint if isinstance(peer, ProvenPeer) else None
+        leaving = self._makes_way(nick, key) or member
+        is_one_more = not (self._book.is_at(member, host) or self._book.is_at(leaving, host))
         if peer.origin and is_one_more and self._book.lodged_at(host) >= caps.address:
             self._limits.count("too many sessions (address)")
             text = f"{caps.address} sessions from your address already: end one, or try again later"

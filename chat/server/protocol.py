@@ -88,7 +88,7 @@ class ChatServer(DatagramProtocol):
         self._answers = AnswerLimit()
         self._book = Book(settings.max_members)
         hub.look_outside(Outside(self._book.host, self._counters.all))
-        self._gate = Gate(hub.limits, self._book)
+        self._gate = Gate(hub.limits, self._book, hub.makes_way)
         self._outbox = Outbox()
         self._wheel: Wheel[AnyPeer | Chore] = Wheel(SLOT_SECONDS)
         self._alarm = Alarm(clock, now, self._wake)

@@ -233,6 +233,8 @@ class Options(UsageOptions):
         file = self["motd-file"]  # twistd may change to another directory
         if file is None:
             return ""
+        if file.is_fifo() or file.is_char_device():  # it would be waited for, or have no end
+            raise UsageError(f"--motd: {file} is no file")
         try:
             content = file.read_bytes()
             if len(content) > MOTD_FILE_BYTES:

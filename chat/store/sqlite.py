@@ -233,7 +233,8 @@ def _make(path: Path) -> None:
 
 def _lock(path: Path) -> int:
     """Give a file that is locked while it is open: two servers on one store would give positions twice."""
-    lock = path.with_name(f"{path.name}.lock")
+    real = path.resolve()  # by whatever name it is called
+    lock = real.with_name(f"{real.name}.lock")
     try:
         opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:

@@ -65,6 +65,7 @@ NC_PROBE = b"X"  # nc -uv sends it five times before anything that was typed
 LINES_A_DATAGRAM = 256  # a paste of 200 lines passes; more would hold up everybody else's
 RAW_LINE = 4_096  # characters of a line before it is cleaned: room for 900 bytes among much that is removed
 REPEAT_SECONDS = 5.0  # in which a newcomer's nick again means that the answer was lost
+CONFIRM_SECONDS = 1.0  # between two answers to that: a datagram may hold it often, from a forged address
 
 
 class TextSession:
@@ -87,6 +88,7 @@ class TextSession:
         self._affairs = Affairs(self._places, Asker())
         self._asking = Asking()
         self._told = Told()
+        self._confirmed = float("-inf")  # when it was told last, once more, that it is in
         self._is_misplaced = False  # a /join was refused: what follows it was not meant for this room
 
     @property
@@ -274,7 +276,9 @@ class TextSession:
                 return self._return(line, now)
             case State.MEMBER | State.ENTERING:
                 if line in (self._asked, self._nick) and now - self._visit.since < REPEAT_SECONDS:
-                    self._told.put(joined_line(self._nick).encode())  # the first answer was lost
+                    if now >= self._confirmed + CONFIRM_SECONDS:  # the first answer was lost
+                        self._confirmed = now
+                        self._told.put(joined_line(self._nick).encode())
                     return []
                 return self._member_line(line, now)
             case State.LEFT:
