@@ -9,6 +9,7 @@ from chat.messages import (
     PROTOCOL_VERSION,
     Accepted,
     Bye,
+    Change,
     Done,
     Fetch,
     Fetched,
@@ -20,6 +21,7 @@ from chat.messages import (
     Part,
     Ping,
     Pong,
+    Presence,
     Rejected,
     RoomHead,
     Say,
@@ -293,6 +295,23 @@ class RoomTests(ClientSessionTests):
         self.assertEqual(self.asked(), [])
         self.assertEqual(self.tell(Done(part.id, "")), [OutOfRoom(LOBBY, "", "")])
         self.assertEqual(self.only(Join).room, LOBBY)
+
+    def test_late_news_of_a_room_that_was_left(self) -> None:
+        """Nobody is told of it; what was said there is fetched at the next visit."""
+        self.enter(LOBBY, DEV)
+        self.session.part(DEV, self.now)
+        part = self.only(Part)
+        self.tell(Done(part.id, ""))
+        late = entry(11, room=DEV)
+        gone = Presence(DEV, "ann", verified=True, change=Change.LEFT, version=2)
+        self.assertEqual(self.tell(late, gone), [])
+        self.session.join(DEV, self.now)
+        join = self.only(Join)
+        self.tell(joined(join.id, 11, DEV))
+        self.wait()
+        fetch = self.only(Fetch)
+        self.assertEqual(fetch.room, DEV)
+        self.assertIn(Appeared(DEV, late), self.tell(late))
 
     def test_a_part_that_is_refused(self) -> None:
         """The room is left all the same, as soon as the server lets us."""

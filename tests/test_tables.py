@@ -152,6 +152,21 @@ class TidyTests(SqliteTestCase):
         (entry,) = self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT)).entries
         self.assertEqual(entry.seq - entry.back, page.head)
 
+    def test_a_clock_that_was_ahead(self) -> None:
+        """A text from its future keeps none alive that was said behind it."""
+        store = self.open(days=1.0)
+        self.now += 400 * DAY
+        self.fill(store, 1)
+        self.now -= 400 * DAY
+        self.fill(store, 3, first=2)
+        self.tidy(store)
+        self.assertEqual(len(self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT)).entries), 4)
+        self.now += 2 * DAY
+        self.fill(store, 1, first=5)
+        self.tidy(store)
+        page = self.successResultOf(store.read(LOBBY, 0, None, READ_LIMIT))
+        self.assertEqual([entry.text for entry in page.entries], ["text 5"])
+
     def test_in_steps(self) -> None:
         """A step forgets a bounded number, so that no append waits long for it."""
         self.fill_at_once(2 * TRIM_AT_ONCE + 11)

@@ -350,31 +350,31 @@ class Tables:
                     self._clients.clear()
             for name in self._to_trim[: -LOOKED_AT - 1 : -1]:
                 room = self._rooms[name]
-                excess = min(self._excess(room, entries, oldest), TRIM_AT_ONCE)
+                excess = min(self._excess(room, entries, oldest, int(at * 1000)), TRIM_AT_ONCE)
                 if excess > 0:
                     self._forget(room, excess)
                     return True
                 self._to_trim.pop()
         return bool(self._to_trim)
 
-    def _excess(self, room: _Room, entries: int, oldest: int) -> int:
-        """Give how many of a room's entries are too many or too old."""
+    def _excess(self, room: _Room, entries: int, oldest: int, now: int) -> int:
+        """Give how many of a room's entries are too many or too old.
+
+        What was said before something that is too old is so, too, whatever the clock showed then.
+        """
         ask = self._connection.execute
         too_many = max(room.count - entries, 0)
         first = ask(
             "SELECT at FROM entries WHERE room = ? ORDER BY seq LIMIT 1 OFFSET ?", (room.id, too_many)
         ).fetchone()
-        if first is None or first[0] >= oldest:
+        if first is None or oldest <= first[0] <= now:
             return too_many
         rows = ask(
             "SELECT at FROM entries WHERE room = ? ORDER BY seq LIMIT ? OFFSET ?",
             (room.id, TRIM_AT_ONCE, too_many),
         )
-        for (at,) in rows:
-            if at >= oldest:
-                break
-            too_many += 1
-        return too_many
+        old = [number for number, (at,) in enumerate(rows, 1) if at < oldest]
+        return too_many + max(old, default=0)
 
     def _forget(self, room: _Room, count: int) -> None:
         (floor,) = self._connection.execute(

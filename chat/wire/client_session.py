@@ -307,7 +307,7 @@ class ClientSession:
     def _take(self, message: Reply | Broadcast, now: float) -> list[Event]:
         match message:
             case Entry():
-                room = self._rooms.get(message.room)
+                room = self._rooms.current(message.room)
                 return [] if room is None else self._show(message.room, room.log.receive(message, now))
             case Presence() | Turnover() | Redacted() | Out():
                 return self._rooms.happened(message, now)

@@ -115,9 +115,14 @@ class Rooms:
         self._forget(room.name)
         return out, []
 
+    def current(self, name: str) -> Room | None:
+        """Give a room unless it is over: what comes from there is late then. A next visit fetches it."""
+        room = self._rooms.get(name)
+        return None if room is None or room.is_over else room
+
     def happened(self, news: Presence | Turnover | Redacted | Out, now: float) -> list[Event]:
         """Take what became of a room, of who is in it or of us there; give what its owner is told."""
-        room = self._rooms.get(news.room)
+        room = self.current(news.room)
         if room is None:
             return []
         match news:
