@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_network
 
 from chat.errors import RequestRejected
 from chat.fields import CODE_BYTES, MAX_NUMBER, REASON_BYTES, ROOM_KEY_BYTES, TARGET_BYTES, TOPIC_BYTES
@@ -29,6 +28,7 @@ from chat.messages import (
     Say,
     Topic,
 )
+from chat.networks import find_network
 from chat.orders import BACK, CANCEL, FOREVER, SERVER, Order, Verb
 from chat.safety import NICK_BYTES, check_nick, check_room, is_blank
 
@@ -70,10 +70,15 @@ def named(name: str) -> str:
     return check_room(name.removeprefix("#").lower())
 
 
+def _unsigned(name: str) -> str:
+    """Give a name without the signs that chats put before it, ours too: they are a habit."""
+    return name.removeprefix(DIRECT).removeprefix("~")
+
+
 def person(name: str) -> str:
-    """Give the nick of somebody else; signs that chats put before it, ours too, are a habit."""
+    """Give the nick of somebody else."""
     try:
-        return check_nick(name.removeprefix(DIRECT).removeprefix("~")).shown
+        return check_nick(_unsigned(name)).shown
     except RequestRejected as refusal:
         text = f"there can be nobody called {name[:32]}: {refusal.text}"
         raise RequestRejected("NO_SUCH_NICK", text) from None
@@ -151,7 +156,7 @@ def ban(argument: str, _: str) -> Order:
     example = "Like this: /ban bob 2h be nice (m, h, d, or forever), or /ban 192.0.2.0/24"
     whom, _, rest = given(argument, f"/ban: whom? {example}").partition(" ")
     lasting, why = _lasting(rest.strip(), f"/ban: for how long? {example}")
-    if _LIKE_AN_ADDRESS.fullmatch(whom) and not _is_network(whom):
+    if _LIKE_AN_ADDRESS.fullmatch(whom) and find_network(whom) is None:
         raise RequestRejected("ARGUMENT_INVALID", f"{whom} is no address; as a nick: /ban @{whom}. {example}")
     return Order(0, Verb.BAN, target=_target(whom), text=reason(why), number=lasting)
 
@@ -169,15 +174,7 @@ def banned(after: str, _: str) -> Order:
 def _target(text: str) -> str:
     if len(text.encode()) > TARGET_BYTES:
         raise RequestRejected("ARGUMENT_INVALID", f"at most {TARGET_BYTES} bytes name somebody")
-    return text.removeprefix(DIRECT).removeprefix("~")
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
+    return _unsigned(text)
 
 
 def _lasting(argument: str, question: str) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from chat.errors import RequestRejected
 from chat.fields import MEMBER_ROOMS, REASON_BYTES, RESULT_BYTES
 from chat.fingerprints import show_fingerprint
 from chat.hub.banning import BAN_SECONDS
-from chat.hub.bans import MAX_BANS, Bans, find_address, find_network
+from chat.hub.bans import MAX_BANS, Bans
 from chat.hub.effects import Drop, Publish
 from chat.hub.hub import Hub
 from chat.hub.members import OUT_SECONDS
@@ -35,6 +35,7 @@ from chat.messages import (
     Presence,
     Rejected,
 )
+from chat.networks import find_address, find_network
 from chat.notices import Notice, Out
 from chat.orders import FOREVER, Verb
 from chat.safety import check_nick

@@ -51,7 +51,8 @@ class Trust:
             return None
         with suppress(IdentityError):  # which `met` tells of
             known = self._known.get(self._place)
-            return None if known == key else known
+            if known != key:
+                return known
         return None
 
     def met(self, key: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from chat.errors import RequestRejected
 from chat.fields import REASON_BYTES, RESULT_BYTES
 from chat.fingerprints import read_fingerprint, show_fingerprint
-from chat.hub.bans import WIDEST, Bans, Network, find_address, find_network
+from chat.hub.bans import WIDEST, Bans
 from chat.hub.effects import Effect, Send
 from chat.hub.house import House
 from chat.hub.members import Member
@@ -22,6 +22,7 @@ from chat.hub.roll import Roll
 from chat.hub.terms import why
 from chat.memos import Ban
 from chat.messages import Bye, Done
+from chat.networks import Network, find_address, find_network
 from chat.notices import Notice, Out
 from chat.orders import FOREVER, Order
 from chat.safety import check_nick

@@ -6,41 +6,18 @@ A ban of a nick is one of the person too, if a key stands behind the nick. Times
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 
 from chat.errors import RequestRejected
 from chat.fields import WAIT_SECONDS
 from chat.hub.notebook import Notebook
 from chat.hub.terms import Terms, why
 from chat.memos import Ban
+from chat.networks import find_address
 from chat.safety import Nick
 
 MAX_BANS = 10_000  # 300 bytes each; whoever needs more needs another network
 WIDEST = {4: 8, 6: 16}  # bits of a network that may be banned: beyond that it is most of the world
-
-Network = IPv4Network | IPv6Network
-
-
-def find_network(text: str) -> Network | None:
-    """Give the address or network that `text` means, an IPv4 one in IPv6's clothes as itself; None: none."""
-    if "." not in text and ":" not in text:
-        return None
-    try:
-        network = ip_network(text, strict=False)
-    except ValueError:
-        return None
-    first = network.network_address
-    if isinstance(first, IPv4Address):
-        return network
-    if first.ipv4_mapped and network.prefixlen >= 96:
-        return IPv4Network((first.ipv4_mapped, network.prefixlen - 96))
-    return IPv6Network((int(first), network.prefixlen))  # whatever interface ("%eth0") it is seen from
-
-
-def find_address(host: str) -> IPv4Address | IPv6Address:
-    """Give a numeric address as what it is compared by: an IPv4 one in IPv6's clothes as itself."""
-    address = ip_address(host)
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
 class Bans:

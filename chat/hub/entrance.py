@@ -47,7 +47,7 @@ class Entrance:
         else:
             nick = check_nick(hello.nick)
             account = self._roll.check(nick, key)
-            effects += self._make_way(nick, account, key)
+            effects += self._make_way(nick, key)
             is_plain = hello.version == PLAIN_VERSION
             member = self._roll.admit(Member(client, nick, key, account, is_plain=is_plain))
             self._roll.note(member)
@@ -57,10 +57,8 @@ class Entrance:
 
     def makes_way(self, nick: str, key: bytes | None) -> bytes | None:
         """Give who leaves when somebody comes in under this nick with this key; None: nobody does."""
-        holder = None if key is None else self._roll.holder(nick_key(nick))
-        account = None if key is None else self._roll.owners.account(key)
-        is_same = holder is not None and (holder.account == account or holder.key == key)
-        return holder.client if holder is not None and is_same else None
+        holder = self._roll.holder(nick_key(nick))
+        return holder.client if holder is not None and self._is_same(holder, key) else None
 
     def seat(self, client: bytes, seat: Seat, now: float) -> None:
         """Let somebody be here who was before a restart, in the same rooms as far as they may be joined."""
@@ -85,7 +83,11 @@ class Entrance:
 
     # --- inside
 
-    def _make_way(self, nick: CheckedNick, account: bytes | None, key: bytes | None) -> list[Effect]:
+    def _is_same(self, member: Member, key: bytes | None) -> bool:
+        """Say whether `member` is the person who holds `key`, as whom it is here by now or before a link."""
+        return key is not None and (member.key == key or member.account == self._roll.owners.account(key))
+
+    def _make_way(self, nick: CheckedNick, key: bytes | None) -> list[Effect]:
         """See that a nick is free: who has it already leaves if it is the same person, known by the key.
 
         So a program that was killed, or is left running elsewhere, does not keep its owner out.
@@ -93,17 +95,15 @@ class Entrance:
         member = self._roll.holder(nick.key)
         if member is None:
             return []
-        if account is None or (member.account != account and member.key != key):
+        if not self._is_same(member, key):
             raise RequestRejected("NICK_IN_USE", f"{nick.shown} is taken")
         return self._replace(member)
 
     def _send_away(self, linked: Member) -> list[Effect]:
         """Let go of who is here by the key of `linked` as whom that key stood for before it was linked."""
-        told: list[Effect] = []
-        for member in [each for each in self._roll.all() if each.key == linked.key]:
-            if member.account != linked.account:
-                told += self._replace(member)
-        return told
+        same_key = [each for each in self._roll.all() if each.key == linked.key]
+        stale = [each for each in same_key if each.account != linked.account]
+        return [effect for member in stale for effect in self._replace(member)]
 
     def _replace(self, member: Member) -> list[Effect]:
         return [Send(member.client, Bye(REPLACED)), *self.leave(member, REPLACED)]

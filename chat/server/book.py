@@ -99,7 +99,7 @@ class Book:
         seated = self.members.get(member)
         if seated is peer:
             return None
-        self._leave_seat(peer)  # refused, it may come in as another
+        self._leave_seat(peer)
         if seated is not None:
             self.unseat(member)
         self.plain_seats += isinstance(peer, PlainPeer)

@@ -147,7 +147,7 @@ class Doors:
         if peer.session is not None:
             return peer.session
         if b"\x90" <= word[:1] <= b"\x9f":
-            peer.session = ServerSession(now, peer.channel.peer_fingerprint, self._limits, peer.origin)
+            peer.session = ServerSession(now, peer.key, self._limits, peer.origin)
         else:
             peer.session = TextSession(self._random(_MEMBER_BYTES), self._idle_timeout, now)
         return peer.session

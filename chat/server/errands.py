@@ -40,7 +40,7 @@ class Found(NamedTuple):
 class Errands:
     """Carries between `hub` and `store`; calls `answered` when `next_effects` has something to give.
 
-    `clock` runs the timers of what is written behind.
+    That raises nothing: it would get into the store. `clock` runs the timers of what is written behind.
     """
 
     def __init__(
@@ -115,9 +115,7 @@ class Errands:
         token: _Token,
     ) -> None:
         """Let the hub hear by `verb` what the store answers, or that it has failed."""
-        answer.addCallbacks(self._done, self._failed, (verb, token), {}, (token,), {}).addErrback(
-            self._broken, "the store's answer could not be taken"
-        )
+        answer.addCallbacks(self._done, self._failed, (verb, token), {}, (token,), {})
 
     def _done(self, answer: _Answer, verb: Callable[[_Token, _Answer], list[Effect]], token: _Token) -> None:
         self._verdict(partial(verb, token, answer))
@@ -135,6 +133,3 @@ class Errands:
     def _verdict(self, verdict: Callable[[], list[Effect]]) -> None:
         self._verdicts.append(verdict)
         self._answered()
-
-    def _broken(self, failure: Failure, what: str) -> None:
-        self._log.failure("{what}", failure, what=what)

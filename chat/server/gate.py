@@ -9,7 +9,7 @@ from chat.hub.effects import Effect, Send
 from chat.limits import Limit, Limits
 from chat.messages import Hello, Rejected, Request
 from chat.server.book import Book
-from chat.server.peer import AnyPeer, PlainPeer, ProvenPeer
+from chat.server.peer import AnyPeer, PlainPeer
 
 AGAIN_SECONDS = 15.0  # after which one that was refused tries again: others go when they like
 
@@ -67,10 +67,10 @@ class Gate:
                     self._limits.count("too many plain members")
                     text = f"{caps.plain} speak in the clear already: use udpchat, or try again later"
                     raise RequestRejected("FULL", text, AGAIN_SECONDS)
-        key = peer.channel.peer_fingerprint if isinstance(peer, ProvenPeer) else None
-        leaving = self._makes_way(nick, key) or member
-        is_one_more = not (self._book.is_at(member, host) or self._book.is_at(leaving, host))
-        if peer.origin and is_one_more and self._book.lodged_at(host) >= caps.address:
+        if not peer.origin or self._book.lodged_at(host) < caps.address:
+            return
+        leaving = self._makes_way(nick, peer.key) or member
+        if not (self._book.is_at(member, host) or self._book.is_at(leaving, host)):
             self._limits.count("too many sessions (address)")
             text = f"{caps.address} sessions from your address already: end one, or try again later"
             raise RequestRejected("TOO_MANY_SESSIONS", text, AGAIN_SECONDS)

@@ -110,6 +110,8 @@ class PlainPeer(Peer):
 
     __slots__ = ("session",)
 
+    key = None  # it cannot show that it holds one
+
     def __init__(self, addr: Addr, session: TextSession) -> None:
         super().__init__(addr)
         self.session = session
@@ -138,6 +140,11 @@ class ProvenPeer(Peer):
         self.lines: list[bytes] = []
         self.session: ServerSession | TextSession | None = None
         self.until = now + ENTER_SECONDS
+
+    @property
+    def key(self) -> bytes | None:
+        """The fingerprint of the key that it holds; None: it has shown none."""
+        return self.channel.peer_fingerprint
 
     def unseal(self, datagram: bytes, now: float) -> list[bytes]:
         """Give the plaintexts that a datagram held; rubbish holds none."""

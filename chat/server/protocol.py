@@ -290,9 +290,8 @@ class ChatServer(DatagramProtocol):
             seated = self._book.seat(member, peer)
             if isinstance(peer, PlainPeer):
                 self._book.wake(peer)
-            key = peer.channel.peer_fingerprint if isinstance(peer, ProvenPeer) else None
             for request in requests:
-                effects = self._hub.apply(member, request, now, key, peer.origin)
+                effects = self._hub.apply(member, request, now, peer.key, peer.origin)
                 if isinstance(request, Hello):
                     if not self._gate.lets_in(peer, member, seated, effects, now):
                         break

@@ -201,14 +201,16 @@ class App:
             return
         windows.current.draft = self.buffer.text
         self.model.show(name)
-        draft = windows.current.draft
-        self.buffer.reset(Document(draft, len(draft)))
+        self._resume()
 
     def seen(self, name: str) -> None:
         """Go on with what was being typed here, if that is another window than the one of this name."""
-        current = self.model.windows.current
-        if current.name != name:
-            self.buffer.reset(Document(current.draft, len(current.draft)))
+        if self.model.windows.current.name != name:
+            self._resume()
+
+    def _resume(self) -> None:
+        draft = self.model.windows.current.draft
+        self.buffer.reset(Document(draft, len(draft)))
 
     def again(self) -> None:
         """Say once more what was not accepted."""

@@ -135,7 +135,7 @@ class Model:
         _, number = self._accepted.pop(seq, ("", 0))
         if number:
             self._settle(number)
-        self._refuse(Own(window, typed, self._pending_line(typed)), "the server has lost it")
+        self.refuse(Own(window, typed, self._pending_line(typed)), "the server has lost it")
 
     def refused(self, number: int, reason: str) -> bool:
         """Take note that a text was not accepted: it is marked, until it is said again or dropped.
@@ -145,9 +145,15 @@ class Model:
         own = self._pending.get(number)
         if own is None:
             return False
-        self._refuse(own, reason)
+        self.refuse(own, reason)
         self._settle(number)
         return True
+
+    def refuse(self, own: Own, reason: str) -> None:
+        """Show an own text as not accepted, and why: it may be said again, or dropped."""
+        text = f"{own.typed} (not accepted: {reason}; Alt-R: again, Alt-X: drop)"
+        self._refused.append(own._replace(line=line_of(self._millis(), Look.REFUSED, text)))
+        self._tails(own.window)
 
     def take_refused(self) -> Own | None:
         """Give the oldest text that was not accepted, of this window first, and show it no more."""
@@ -158,10 +164,6 @@ class Model:
             self._refused.remove(own)
             self._tails(own.window)
         return own
-
-    def put_back(self, own: Own, reason: str) -> None:
-        """Show again, with why, what was taken to be said once more and was not."""
-        self._refuse(own, reason)
 
     @property
     def unsettled(self) -> list[Own]:
@@ -235,11 +237,6 @@ class Model:
 
     def _pending_line(self, typed: str) -> Line:
         return line_of(self._millis(), Look.PENDING, f"{self.nick}: {typed}")
-
-    def _refuse(self, own: Own, reason: str) -> None:
-        text = f"{own.typed} (not accepted: {reason}; Alt-R: again, Alt-X: drop)"
-        self._refused.append(own._replace(line=line_of(self._millis(), Look.REFUSED, text)))
-        self._tails(own.window)
 
     def _millis(self) -> int:
         return int(self._wall() * 1000)

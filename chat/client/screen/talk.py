@@ -35,8 +35,8 @@ from chat.client.visit import Destination, Stored, Visit
 from chat.client.wishes import Wishes
 from chat.commands import COMMANDS, parse_command
 from chat.errors import RequestRejected
-from chat.local import AtScreen, Switch
-from chat.messages import DIRECT, Fetch, Join, Kind, Say, Welcome, is_direct
+from chat.local import AtScreen, Local, Switch
+from chat.messages import DIRECT, Fetch, Join, Kind, Request, Say, Welcome, is_direct
 from chat.orders import Order, Verb
 from chat.safety import clean_text
 from chat.wire.events import Appeared, InRoom, OutOfRoom, RosterChanged
@@ -241,7 +241,7 @@ class Talk(AtTerminal):
             try:
                 self._say(own.typed, own.window)
             except RequestRejected as refusal:
-                self._model.put_back(own, refusal.text)
+                self._model.refuse(own, refusal.text)
         self._app.touch()
 
     def drop(self) -> None:
@@ -252,7 +252,7 @@ class Talk(AtTerminal):
     def _do(self, line: str, window: Window) -> None:
         """Do what the screen does by itself; the rest goes to the chat."""
         is_command = line.startswith("/") and not line.startswith("//")
-        asked = parse_command(line, window.name, is_client=True) if is_command else None
+        asked = _parsed(line, window.name) if is_command else None
         match asked:
             case AtScreen("close", _) if self._visit.is_in(window.name):
                 self._say("/part", window.name)
@@ -266,7 +266,7 @@ class Talk(AtTerminal):
                 orders.search(asked.text, self._model)
             case Say(kind=Kind.ME) if window.is_person:
                 raise RequestRejected("KIND", "to one person there is no /me: say it")
-            case object(room=window.name) if window.is_person and not isinstance(asked, Say):
+            case _ if window.is_person and not isinstance(asked, Say) and _is_about(asked, window.name):
                 raise RequestRejected("NO_SUCH_ROOM", f"{line.partition(' ')[0]} is about a room: go there")
             case _:
                 self._say(line, window.name)
@@ -278,7 +278,7 @@ class Talk(AtTerminal):
             line = f"/msg {name.removeprefix(PERSON)} {line.removeprefix('/')}"
         elif self._visit.is_in(name):
             self._visit.go(name)
-        elif not name.startswith(PERSON) and (not is_command or _is_about(line, name)):
+        elif not is_command or (not name.startswith(PERSON) and _is_about(_parsed(line, name), name)):
             raise RequestRejected("NOT_IN_ROOM", f"you are not in {name}: /join {name}")
         self._ask(line, lambda number: self._begun(number, line, name))
         self._follow()
@@ -393,7 +393,11 @@ class Talk(AtTerminal):
         return Known(commands, nicks, [each.name for each in self._model.windows if not each.is_person])
 
 
-def _is_about(line: str, room: str) -> bool:
-    """Say whether a command, typed in this room's window, is about this room, which it does not go into."""
-    asked = parse_command(line, room, is_client=True)
+def _is_about(asked: Request | Local | None, room: str) -> bool:
+    """Say whether a command is about this room, into which it does not go."""
     return not isinstance(asked, Join | Switch) and getattr(asked, "room", "") == room != ""
+
+
+def _parsed(line: str, room: str) -> Request | Local:
+    """Give what a command asks for that was typed in the window of this room."""
+    return parse_command(line, room, is_client=True)
