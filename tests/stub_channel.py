@@ -193,10 +193,10 @@ class ServerEnd(_End):
             super().send(plaintext, now)
 
     @staticmethod
-    def seal_alike(channels: Sequence[ServerEnd], plaintext: bytes) -> list[bytes]:
-        """Give each channel's datagram of a plaintext; b"": it is over."""
+    def seal_each(channels: Sequence[ServerEnd], plaintexts: Sequence[bytes]) -> list[bytes]:
+        """Give each channel's datagram of the plaintext at its place; b"": it is over."""
         sealed: list[bytes] = []
-        for channel in channels:
+        for channel, plaintext in zip(channels, plaintexts, strict=True):
             assert not channel.datagrams_to_send(0.0), "something queued is overtaken"
             channel.send(plaintext, 0.0)
             sealed.append(b"".join(channel.datagrams_to_send(0.0)))

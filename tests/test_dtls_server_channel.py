@@ -118,14 +118,14 @@ class TakeoverTests(SynchronousTestCase):
     def test_sealed_together(self) -> None:
         """Whoever seals them, plaintexts come out in the order in which they were put in."""
         client, channel, _door = known(AES)
-        self.assertEqual(channel.seal_alike([channel], b"0"), [b""])
+        self.assertEqual(channel.seal_each([channel], [b"0"]), [b""])
         channel.send(b"0", 0.0)  # which OpenSSL does
         told = channel.datagrams_to_send(0.0)
         channel.receive_datagram(client.say(b"now it is yours"), 0.0)
-        told += channel.seal_alike([channel, channel], b"1")
-        channel.send(b"2", 0.0)
-        told += channel.datagrams_to_send(0.0) + channel.seal_alike([channel], b"3")
-        self.assertEqual([client.hear(one) for one in told], [b"0", b"1", b"1", b"2", b"3"])
+        told += channel.seal_each([channel, channel], [b"1", b"2"])
+        channel.send(b"3", 0.0)
+        told += channel.datagrams_to_send(0.0) + channel.seal_each([channel], [b"4"])
+        self.assertEqual([client.hear(one) for one in told], [b"0", b"1", b"2", b"3", b"4"])
         self.assertEqual(channel.datagrams_to_send(0.0), [])
 
     def test_numbers(self) -> None:
@@ -381,14 +381,14 @@ class LimitTests(SynchronousTestCase):
         client, channel, door = known(AES, Door(DtlsListener(*pair("server"), SECRET, KeyLimits(sealed=3))))
         channel.receive_datagram(client.say(b"hello"), 0.0)
         for number in range(3):
-            (told,) = channel.seal_alike([channel], b"%d" % number)
+            (told,) = channel.seal_each([channel], [b"%d" % number])
             self.assertEqual(client.hear(told), b"%d" % number)
-        self.assertEqual(channel.seal_alike([channel], b"3"), [b""])
+        self.assertEqual(channel.seal_each([channel], [b"3"]), [b""])
         channel.send(b"3", 0.0)
         self.assertTrue(channel.is_over)
         ((goodbye, _),) = door.collect(NED, 0.0)
         self.assertRaises(SSL.ZeroReturnError, client.hear, goodbye)
-        self.assertEqual((channel.seal_alike([channel], b"4"), door.collect(NED, 0.0)), ([b""], []))
+        self.assertEqual((channel.seal_each([channel], [b"4"]), door.collect(NED, 0.0)), ([b""], []))
 
     def test_forged(self) -> None:
         """Repeats are no forgeries; with the last forgery that a key endures it says goodbye."""

@@ -11,7 +11,7 @@ behind what its peer was told before, and takes that along: `catch_up` puts it i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import compress
 from operator import not_
 from typing import TypeVar
@@ -184,14 +184,20 @@ class Outbox:
         self._rooms_at = now + COALESCE_SECONDS
         rooms, self._frames = self._frames, defaultdict(_Frames)
         apart = {*_in_several(rooms), *self._told, *self._proven}
+        plaintexts: list[bytes] = []
+        peers: list[ProvenPeer] = []
         for crowd, frames in rooms.items():
             alike = self._alike(crowd, frames, apart)
-            if alike:
-                self._seal(pack(frames.all), alike, now)
+            for plaintext in pack(frames.all) if alike else ():
+                plaintexts += [plaintext] * len(alike)
+                peers += alike
         told, self._told = self._told, {}
         for peer in told:
             if peer not in self._proven and peer.seat is not None:  # it has an answer, too, or has left
-                self._seal(peer.take(now), (peer,), now)
+                taken = peer.take(now)
+                plaintexts += taken
+                peers += [peer] * len(taken)
+        self._seal(plaintexts, peers, now)
 
     def _alike(self, crowd: Crowd, frames: _Frames, apart: set[ProvenPeer]) -> list[ProvenPeer]:
         """Give those who are sent what their room was told and nothing else; no session is asked.
@@ -207,14 +213,16 @@ class Outbox:
                 alike.append(peer)
         return alike
 
-    def _seal(self, plaintexts: Iterable[bytes], peers: Sequence[ProvenPeer], now: float) -> None:
+    def _seal(self, plaintexts: Sequence[bytes], peers: Sequence[ProvenPeer], now: float) -> None:
+        """Queue what is said to the peer at its place, in the order of each."""
+        if not peers:
+            return
         channels = [peer.channel for peer in peers]
-        for plaintext in plaintexts:
-            sealed = channels[0].seal_alike(channels, plaintext)
-            self._datagrams += filter(None, sealed)
-            self._peers += compress(peers, sealed)
-            others = () if all(sealed) else compress(peers, map(not_, sealed))
-            for peer in others:
+        sealed = channels[0].seal_each(channels, plaintexts)
+        self._datagrams += filter(None, sealed)
+        self._peers += compress(peers, sealed)
+        if not all(sealed):
+            for peer, plaintext in compress(zip(peers, plaintexts, strict=True), map(not_, sealed)):
                 peer.channel.send(plaintext, now)
                 self._proven[peer] = None
 

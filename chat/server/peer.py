@@ -56,8 +56,8 @@ class Channel(Protocol):
         """Give the datagrams that are due, and forget them."""
 
     @staticmethod
-    def seal_alike(channels: Sequence[Any], plaintext: bytes) -> list[bytes]:
-        """Give the datagram that says `plaintext` for each of such channels: the way of what many are told.
+    def seal_each(channels: Sequence[Any], plaintexts: Sequence[bytes]) -> list[bytes]:
+        """Give the datagram of each channel that says the plaintext at its place: what rooms are told.
 
         Nothing may be queued in any of them. b"": `send` has to do it.
         """

@@ -79,25 +79,25 @@ class Sealer:
 
     def seal(self, plaintext: bytes, kind: int = APPLICATION) -> bytes:
         """Give a record; b"": it is spent."""
-        return self.seal_alike((self,), plaintext, kind)[0]
+        return self.seal_each((self,), (plaintext,), kind)[0]
 
     @staticmethod
-    def seal_alike(
-        sealers: Iterable[Sealer | None], plaintext: bytes, kind: int = APPLICATION
+    def seal_each(
+        sealers: Iterable[Sealer | None], plaintexts: Iterable[bytes], kind: int = APPLICATION
     ) -> list[bytes]:
-        """Give the record that says `plaintext` of each: in one loop, for many are told the same.
+        """Give the record of each that says the plaintext at its place: in one loop, for many are told much.
 
         b"": it is spent, or there is none.
         """
         records: list[bytes] = []
-        size = len(plaintext)
-        for sealer in sealers:
+        for sealer, plaintext in zip(sealers, plaintexts, strict=True):
             if sealer is None or (sealer._number >= sealer._spent_at and kind == APPLICATION):
                 records.append(b"")
                 continue
             number = sealer._number
             sealer._number = number + 1
             counter = sealer._mask ^ (number + sealer._shift & _64_BITS)
+            size = len(plaintext)
             head = _HEAD.pack(kind, _VERSION, number, size + sealer._extra, counter)
             proved = _PROVED.pack(number, kind, _VERSION, size)
             sealed = sealer._encrypt(sealer._begin + head[_NONCE_SHOWN], plaintext, proved)

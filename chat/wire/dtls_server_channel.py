@@ -102,12 +102,12 @@ class ServerChannel(DtlsChannel):
             self.close(now)
 
     @staticmethod
-    def seal_alike(channels: Iterable[ServerChannel], plaintext: bytes) -> list[bytes]:
-        """Give each channel's datagram that says `plaintext`, at once: many are told the same.
+    def seal_each(channels: Iterable[ServerChannel], plaintexts: Iterable[bytes]) -> list[bytes]:
+        """Give the datagram of each channel that says the plaintext at its place: many are told at once.
 
         b"": `send` has to do it. Nothing may be queued in any of them.
         """
-        return Sealer.seal_alike([channel._sealer for channel in channels], plaintext)  # noqa: SLF001
+        return Sealer.seal_each([channel._sealer for channel in channels], plaintexts)  # noqa: SLF001
 
     def close(self, now: float) -> None:
         """Queue a goodbye behind what is queued already, if there is a session; it is over."""
