@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -50,6 +51,18 @@ class SignalTests(LoopbackTestCase):
             self.assertIn(server.stop(signum), (0, -signum))
             self.assertEqual(member.waiting(), [GOING_DOWN])
             member.socket.close()
+
+    def test_asked_twice(self) -> None:
+        """Who wants the end a second time does not wait for the disk, and no traceback says so."""
+        folder = self.folder()
+        server = self.start(f"--state={folder}", "--store=sqlite:")
+        with contextlib.closing(sqlite3.connect(folder / "chat.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # a backup, say: ours waits for it to write who came
+            member = Peer(("127.0.0.1", server.port), "member")
+            os.kill(server.pid, signal.SIGTERM)
+            self.assertEqual(member.read(), GOING_DOWN)
+            self.assertEqual(server.stop(signal.SIGINT), -signal.SIGINT)
+        member.socket.close()
 
 
 class CommandLineTests(LoopbackTestCase):

@@ -311,6 +311,7 @@ class ChatService(Service):
 
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
             signal.signal(signal.SIGHUP, _stop)
+        reactor.addSystemEventTrigger("before", "shutdown", _end_at_once)
         # Twisted's timers follow the wall clock: set back by an hour, it would stop every time-out for one.
         reactor.seconds = time.monotonic  # type: ignore[method-assign]
         options = self._options
@@ -412,6 +413,16 @@ def _stop(*_: object) -> None:
     from twisted.internet import reactor
 
     reactor.callFromThread(reactor.stop)  # type: ignore[attr-defined]
+
+
+def _end_at_once() -> None:
+    """Let the next signal end the program: who asks twice does not wait for members, or for a slow disk.
+
+    What was accepted is stored by then, and a second `reactor.stop` would be a traceback in the log.
+    """
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)
 
 
 def makeService(options: Options) -> ChatService:
