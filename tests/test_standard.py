@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from threading import Thread
 from typing import cast
 
@@ -194,6 +196,21 @@ class OutputTests(PipeCase):
         reader.start()
         self.out.write("y")
         reader.join()
+        self.assertEqual(self.reactor.wanting, {self.out})
+
+    def test_interrupted(self) -> None:
+        """A signal ends that wait and all others: whoever handles it is not to wait for a reader."""
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, lambda *_: None))
+        os.set_blocking(self.writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(self.writing, b"x" * 4_096)
+        self.out.write("x" * (UNREAD_BYTES - 1))
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0.0)
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)  # one of them comes while it waits
+        self.out.write("y")
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        self.out.write("z")
         self.assertEqual(self.reactor.wanting, {self.out})
 
     def test_nobody_will_read(self) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import socket
 from collections import deque
 from collections.abc import Callable
 
@@ -114,7 +116,8 @@ class StandardInput:
 class StandardOutput:
     """Standard output, a line at a time, written as soon as somebody reads it.
 
-    `broken` fires when nobody will: what is written after that is lost.
+    `broken` fires when nobody will: what is written after that is lost. Nobody waits for a reader once a
+    signal has come: it means the end.
     """
 
     def __init__(self, reactor: IReactorFDSet) -> None:
@@ -123,6 +126,7 @@ class StandardOutput:
         self._lines: deque[bytes] = deque()
         self._size = 0
         self._drained: list[Deferred[None]] = []
+        self._is_interrupted = False
 
     def write(self, line: str) -> None:
         """Write a line: soon, but if nobody reads what was written before, only when somebody does."""
@@ -131,9 +135,11 @@ class StandardOutput:
         encoded = line.encode() + b"\n"
         self._lines.append(encoded)
         self._size += len(encoded)
-        while self._size > UNREAD_BYTES:
-            select.select([], [self.fileno()], [])
-            self.doWrite()
+        while self._size > UNREAD_BYTES and not self._is_interrupted:
+            if _wait_for_reader(self.fileno()):
+                self.doWrite()
+            else:
+                self._is_interrupted = True
         if self._lines:
             self._reactor.addWriter(self)
 
@@ -181,3 +187,19 @@ class StandardOutput:
         drained, self._drained = self._drained, []
         for each in drained:
             each.callback(None)
+
+
+def _wait_for_reader(output: int) -> bool:
+    """Wait until `output` can be written to; False: a signal came first, and the reactor has to hear of it.
+
+    The wait alone would go on behind a handler that raises nothing (PEP 475).
+    """
+    bell, rope = socket.socketpair()
+    with bell, rope:
+        rope.setblocking(False)
+        before = signal.set_wakeup_fd(rope.fileno())
+        try:
+            rung, _, _ = select.select([bell], [output], [])
+        finally:
+            signal.set_wakeup_fd(before)
+    return not rung
