@@ -255,6 +255,24 @@ class LinkTests(OwnerTests):
             self.ask(NEW, Bye())
         self.assertEqual(refusal(effects), (0, "LINK_LIMIT", 0.0))
 
+    def test_a_key_with_others(self) -> None:
+        """It is linked to nobody: the others would stand for a person that is no more."""
+        self.say_hello("carl", BOLD, OTHER)
+        self.say_hello("dora", NEW, THIRD, self.code(BOLD))
+        self.ask(NEW, Bye())
+        self.assertEqual(refusal(self.say_hello("hal", NEW, OTHER, self.code())), (0, "LINK_LIMIT", 0.0))
+        told = self.say_hello("dora", NEW, THIRD)
+        self.assertTrue(self.welcome(told).is_owned)
+        self.assertEqual(self.welcome(told).direct, log_name(OTHER))
+
+    def test_a_code_of_a_key_that_was_linked_since(self) -> None:
+        """It is one of the person whose that key is now."""
+        self.say_hello("carl", BOLD, OTHER)
+        code = self.code(BOLD)
+        self.say_hello("carl", NEW, OTHER, self.code())
+        self.ask(NEW, Bye())
+        self.assertEqual(self.welcome(self.say_hello("dora", NEW, THIRD, code)).direct, log_name(KEY))
+
 
 class RecallTests(OwnerTests):
     """What is remembered is there again after a restart."""

@@ -187,22 +187,28 @@ class Owners:
     def link(self, code: str, key: bytes, now: float) -> None:
         """Let `key` stand for the account that `code` was given to; said again by the same key, it is done.
 
-        What the key owned by itself belongs to that account from now on.
+        What the key owned by itself belongs to that account from now on. So a key stands for an account and
+        never for another key: none is linked that others are linked to.
         """
         code = code.lower().replace("-", "").replace(" ", "")
         given = self._codes.get(code)
         if given is None or now > given.until or given.key not in (None, key):
             raise RequestRejected("LINK_INVALID", "no such code, or it is used up: /link gives another")
-        if given.key == key or self.account(key) == given.account:
+        account = self.account(given.account)  # which may have been linked itself since
+        if given.key == key or self.account(key) == account:
             return
-        linked = sum(device.account == given.account for device in self._devices.values())
-        if linked >= MAX_DEVICES or len(self._devices) >= MAX_OWNERS:
+        linked = Counter(device.account for device in self._devices.values())
+        if linked[account] >= MAX_DEVICES or len(self._devices) >= MAX_OWNERS:
             raise RequestRejected("LINK_LIMIT", "too many other keys are linked already")
+        if linked[key]:
+            raise RequestRejected(
+                "LINK_LIMIT", "other keys are linked to this one: /link here, and use it there"
+            )
         self._codes[code] = given._replace(key=key)
         for nick, owner in list(self._owners.items()) if self._owned[key] else ():
             if owner.account == key:
-                self._owners[nick] = replace(owner, account=given.account)
+                self._owners[nick] = replace(owner, account=account)
                 self._notebook.write(nick, self._owners[nick])
-        self._owned[given.account] += self._owned.pop(key, 0)
-        self._devices[key] = device = Device(given.account)
+        self._owned[account] += self._owned.pop(key, 0)
+        self._devices[key] = device = Device(account)
         self._notebook.write(key, device)
