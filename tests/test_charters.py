@@ -140,3 +140,13 @@ class CharterTests(SynchronousTestCase):
             self.assertEqual([name for name in charters if house.get(name)], left)
         refusal = self.assertRaises(RequestRejected, house.find, bob, "n4")
         self.assertEqual(refusal.code, "TOO_MANY_ROOMS")
+
+    def test_a_room_after_a_restart(self) -> None:
+        """Who was in a room that nobody operates for good does not operate it now: that made it nobody's."""
+        house = House(CROWD, Notebook(), lambda _: False, Limits())
+        house.put(self.ann, house.find_again(self.ann, "tmp"))
+        bob = self.member("bob")
+        house.put(bob, house.find_again(bob, "tmp"))
+        self.assertFalse(house.charters.operates(house.open("tmp"), self.ann))
+        self.assertFalse(house.open("tmp").has_charter)
+        self.assertEqual(house.charters.own(ANN), 0)

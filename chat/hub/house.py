@@ -108,8 +108,11 @@ class House:
         return self.open(name)
 
     def find_again(self, member: Member, name: str) -> Room:
-        """Give the room that `member` was in before a restart. Raises `RequestRejected`."""
-        return self.open(name) if name in self._rooms and not is_direct(name) else self.find(member, name)
+        """Give the room that `member` was in before a restart. Raises `RequestRejected`.
+
+        Who has made it is not known any more, if it has no charter: it is nobody's then.
+        """
+        return self.find(member, name) if is_direct(name) else self.open(check_room(name))
 
     def _found(self, member: Member, name: str) -> Room:
         if name == LOBBY:  # where everybody comes in
