@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chat.errors import RequestRejected
 from chat.fields import CROWD
-from chat.hub.charters import OPERATORS
+from chat.hub.charters import INVITED, OPERATORS
 from chat.hub.effects import Send
 from chat.hub.house import House
 from chat.hub.members import Member
@@ -51,6 +51,14 @@ class CharterTests(SynchronousTestCase):
         done = only(RoomModes(self.roll, self.house).mode(self.ann, order), Send).message
         assert isinstance(done, Done), done
         return str(done.result)
+
+    def close(self) -> None:
+        """Let ann make the den private."""
+        RoomModes(self.roll, self.house).mode(self.ann, Order(1, "mode", DEN, "+i"))
+
+    def open(self) -> None:
+        """Let ann open the den."""
+        RoomModes(self.roll, self.house).mode(self.ann, Order(1, "mode", DEN, "-i"))
 
     def test_operators(self) -> None:
         """At most 32 operate a room, each once, and somebody does."""
@@ -150,3 +158,25 @@ class CharterTests(SynchronousTestCase):
         self.assertFalse(house.charters.operates(house.open("tmp"), self.ann))
         self.assertFalse(house.open("tmp").has_charter)
         self.assertEqual(house.charters.own(ANN), 0)
+
+    def test_a_door_for_the_second_time(self) -> None:
+        """Who is in is invited, as many as may be; who is invited already takes no second place."""
+        for name in "abc":
+            self.house.put(self.member(name, name.encode() * 30), self.den)
+        self.close()
+        self.open()
+        for number in range(INVITED):
+            self.house.put(self.member(f"n{number}", bytes([number]) * 31), self.den)
+        self.close()
+        self.assertEqual(len(self.den.charter.invited), INVITED)
+
+    def test_a_door_after_many_guests(self) -> None:
+        """Who was invited without a key and has gone does not keep a room open."""
+        self.close()
+        gone = frozenset(bytes([number]) * 16 for number in range(INVITED - 1))
+        self.den.guests = gone
+        self.open()
+        bob = self.member("bob")
+        self.house.put(bob, self.den)
+        self.close()
+        self.assertEqual(self.den.guests, {bob.client})

@@ -107,7 +107,7 @@ class RoomModes:
         if guest is not None and room.name in guest.rooms:
             raise RequestRejected("IN_ROOM", f"{guest.nick.shown} is in {room.name} already")
         if room.has_doors:
-            room.guests = frozenset(filter(self._roll.get, room.guests)) or NOBODY  # some have gone
+            self._forget_guests(room)
             self._house.charters.invite(room, b"" if guest is None else guest.client, account)
         if guest is None:
             text = f"{order.target} is not here, and may join {room.name} later"
@@ -129,10 +129,18 @@ class RoomModes:
         """Let those who are in a room come back, as many as may be invited: it will have a door."""
         if room.name == LOBBY:
             raise RequestRejected("MODE_INVALID", f"everybody comes in by {LOBBY}: it has no door")
-        if not room.has_doors:
-            there = filter(None, map(self._roll.get, room.everybody[: INVITED - len(room.charter.invited)]))
-            for member in there:
+        if room.has_doors:
+            return
+        self._forget_guests(room)
+        for member in filter(None, map(self._roll.get, room.everybody)):
+            if not room.is_invited(member):
+                if len(room.charter.invited) + len(room.guests) >= INVITED:
+                    return
                 self._house.charters.invite(room, member.client, member.account)
+
+    def _forget_guests(self, room: Room) -> None:
+        """Let those be invited no more who had no key and have gone."""
+        room.guests = frozenset(filter(self._roll.get, room.guests)) or NOBODY
 
     def _shown(self, room: Room, member: Member) -> str:
         """Say what a room is, and who of those in it operate it."""
