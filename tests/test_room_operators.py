@@ -182,6 +182,19 @@ class MuteTests(RoomOperatorTests):
         self.assertIsNone(self.hub.memos_to_keep()[memo_key(Mute, "tmp/nick:bob")])
         self.assertEqual(self.say_in(BOB, 2), "MUTED")
 
+    def test_a_room_that_is_no_more(self) -> None:
+        """Takes its mutes along: who makes rooms and leaves them leaves nothing behind. Others stay."""
+        self.order(KIM, Verb.MUTE, DEN, "bob", number=FOREVER)
+        self.order(OLGA, Verb.MUTE, "", "lea", number=FOREVER)
+        self.ask(ANN, Join(5, "tmp"))
+        self.order(ANN, Verb.MUTE, "tmp", "bob", number=FOREVER)
+        self.hub.expire(self.now)
+        self.hub.memos_to_keep()
+        self.ask(ANN, Part(9, "tmp"))
+        self.hub.expire(self.now)
+        struck = [key for key, memo in self.hub.memos_to_keep().items() if memo is None]
+        self.assertEqual(struck, [memo_key(Mute, "tmp/nick:bob")])
+
     def test_who_is_not_here(self) -> None:
         """Somebody may be muted before they come; an operator of the server never."""
         self.answer(self.order(KIM, Verb.MUTE, DEN, "nobody"), KIM)

@@ -296,8 +296,8 @@ class Hub:
             effects += self._entrance.leave(member, f"silent for {GONE_SECONDS:.0f} s")
         self._roll.expire_nicks()
         self._roll.bans.expire(self._roll.at)
-        self._roll.mutes.expire(self._roll.at)
         self._house.expire(self._roll.at)
+        self._roll.mutes.expire(self._roll.at, self._house.is_new)
         return effects
 
     def next_timeout(self) -> float | None:

@@ -7,7 +7,7 @@ Times are seconds since 1970.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from chat.errors import RequestRejected
 from chat.hub.members import Member
@@ -89,15 +89,20 @@ class Mutes:
         self._notebook.strike(f"{room}/{who}", Mute)
 
     def clear(self, room: str) -> None:
-        """Forget who is muted in a room that begins anew: it has other operators."""
+        """Forget who is muted in a room that is no more, or begins anew: it has other operators."""
         if self._counts[room]:
             for who in [who for (place, who), _ in self._mutes if place == room]:
                 self.remove(room, who)
 
-    def expire(self, at: float) -> None:
-        """Forget what has lasted long enough."""
+    def expire(self, at: float, is_gone: Callable[[str], bool]) -> None:
+        """Forget what has lasted long enough, and what was about rooms that are no more.
+
+        Else whoever makes rooms and leaves them would fill what all rooms may have, for ever.
+        """
         for room, who in self._mutes.over(at):
             self.remove(room, who)
+        for room in [room for room in self._counts if room and is_gone(room)]:
+            self.clear(room)
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Give whom each mute is about, and a line for people."""
