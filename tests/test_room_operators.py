@@ -9,11 +9,27 @@ from chat.hub.hub import Hub
 from chat.hub.mutes import MAX_MUTES, ROOM_MUTES, Mutes
 from chat.hub.notebook import Notebook
 from chat.memos import Charter, Memos, Mute, memo_key
-from chat.messages import LOBBY, Accepted, Bye, Join, Kind, Nick, Part, Rejected, Release, Say, Topic
+from chat.messages import (
+    LOBBY,
+    PROTOCOL_VERSION,
+    Accepted,
+    Bye,
+    Done,
+    Hello,
+    Join,
+    Kind,
+    Link,
+    Nick,
+    Part,
+    Rejected,
+    Release,
+    Say,
+    Topic,
+)
 from chat.notices import Notice
 from chat.orders import FOREVER, MAY, Order, Verb, Who
 from chat.stored import Repeat, Stale
-from tests.hub_support import ANN, BOB, DEN, only, say
+from tests.hub_support import ANN, BOB, DEN, only, refusal, say
 from tests.operator_support import KIM, OLGA, OLGAS, OTHER, OperatorTests
 
 LEA = b"l" * 16
@@ -143,6 +159,19 @@ class MuteTests(RoomOperatorTests):
         self.ask(BOB, Nick(4, "rob"))
         self.assertEqual(self.say_in(BOB, 1), "")
 
+    def test_a_key_that_was_linked_meanwhile(self) -> None:
+        """Who is here by it is muted as whose it is now, though the one who came to link it was refused."""
+        self.come("zoe", b"z" * 16, b"Z" * 32)
+        (done,) = self.told(self.ask(b"z" * 16, Link(3)), b"z" * 16)
+        assert isinstance(done, Done)
+        assert isinstance(done.result, str)
+        hello = Hello(PROTOCOL_VERSION, b"y" * 16, "ann", done.result)
+        self.assertEqual(refusal(self.hub.apply(b"y" * 16, hello, self.now, OTHER))[1], "NICK_IN_USE")
+        self.order(KIM, Verb.MUTE, DEN, "lea")
+        self.assertEqual(self.say_in(LEA, 1), "MUTED")
+        self.order(KIM, Verb.UNMUTE, DEN, "lea")
+        self.assertEqual(self.say_in(LEA, 2), "")
+
     def test_unmute(self) -> None:
         """Whoever muted takes it back, and the server's operator takes back both; then it is refused."""
         self.order(KIM, Verb.MUTE, DEN, "bob")
@@ -258,7 +287,7 @@ class MuteTests(RoomOperatorTests):
 
     def test_a_bound(self) -> None:
         """One more than 10,000 is refused, another length of one that there is, is not."""
-        mutes = Mutes(Notebook())
+        mutes = Mutes(Notebook(), bytes)
         mute = Mute("x", "olga", 0, 0, "")
         mutes.recall({f"/nick:n{number}": mute for number in range(MAX_MUTES)})
         self.assertRaises(RequestRejected, mutes.add, "", "nick:one more", mute)
@@ -266,7 +295,7 @@ class MuteTests(RoomOperatorTests):
 
     def test_bounds_of_rooms(self) -> None:
         """One room has 100, all of them 10,000: whoever fills them takes nothing from the server's."""
-        mutes = Mutes(Notebook())
+        mutes = Mutes(Notebook(), bytes)
         mute = Mute("x", "kim", 0, 0, "")
         for number in range(MAX_MUTES):
             mutes.add(f"r{number // ROOM_MUTES}", f"nick:n{number}", mute)

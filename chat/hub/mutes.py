@@ -27,10 +27,11 @@ def name_muted(nick: str, account: bytes | None) -> str:
 
 
 class Mutes:
-    """The mutes, by room ("": everywhere) and by who is muted there."""
+    """The mutes, by room ("": everywhere) and by who is muted there. `account_of` says whose a key is now."""
 
-    def __init__(self, notebook: Notebook) -> None:
+    def __init__(self, notebook: Notebook, account_of: Callable[[bytes], bytes]) -> None:
         self._notebook = notebook
+        self._account_of = account_of
         self._mutes: Terms[tuple[str, str], Mute] = Terms()
         self._counts: Counter[str] = Counter()  # by room
 
@@ -58,7 +59,8 @@ class Mutes:
     def _find(self, member: Member, place: str, at: float) -> Mute | None:
         if not self._mutes:
             return None
-        for account in dict.fromkeys((member.account, member.key)):  # it may have been linked since
+        now = None if member.key is None else self._account_of(member.key)  # it may have been linked since
+        for account in dict.fromkeys((member.account, member.key, now)):
             mute = self._mutes.get((place, name_muted(member.nick.key, account)), at)
             if mute is not None:
                 return mute

@@ -24,7 +24,7 @@ class Roll:
     def __init__(self, most: int, notebook: Notebook, random: Callable[[int], bytes], limits: Limits) -> None:
         self.owners = Owners(notebook, random)
         self.bans = Bans(notebook)
-        self.mutes = Mutes(notebook)
+        self.mutes = Mutes(notebook, self.owners.account)
         self._most = most
         self._limits = limits
         self._notebook = notebook
