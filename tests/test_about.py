@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from chat.fields import CROWD
@@ -34,6 +35,7 @@ from chat.messages import (
 from chat.notices import Notice
 from chat.orders import Order
 from chat.stored import Heads, RoomHeads
+from chat.wire.roster import Roster
 from tests.hub_support import ANN, BOB, DEN, START, HubTests, hello, only, refusal, say
 from tests.reading_support import KEYS, Chat, log_of
 
@@ -125,6 +127,22 @@ class AwayTests(AboutTests):
         self.assertTrue(self.is_away("rob"))
         self.chat.say("ann", "@rob", "hi")
         self.assertEqual(self.notices("ann"), ["rob is away: at tea"])
+
+    def test_elsewhere_and_under_another_nick(self) -> None:
+        """Who is away is away there, too, and rosters that are kept show it: they are told once more."""
+        self.chat.ask("ann", Join(1, DEN))
+        self.line("bob", "away")
+        self.chat.told["ann"].clear()
+        self.chat.ask("bob", Join(2, DEN), Nick(3, "rob"))
+        roster = Roster()
+        roster.restart(0, START)
+        roster.due(START)
+        self.assertTrue(roster.page("", NamesPage(DEN, (), 0, more=False, version=0), START))
+        told = [each for each in self.chat.told["ann"] if isinstance(each, Presence) and each.room == DEN]
+        base = told[0].version - 1
+        for each in told:
+            roster.take(replace(each, version=each.version - base), START)
+        self.assertEqual([(line.nick, line.away) for line in roster.lines.values()], [("rob", True)])
 
 
 class SilenceTests(HubTests):

@@ -140,7 +140,8 @@ class House:
     def let_in(self, member: Member, room: Room, now: float) -> list[Effect]:
         """Let `member` into a room, and tell everybody there."""
         self.put(member, room)
-        return self._tell(room, member, Change.JOINED, now)
+        told = self._tell(room, member, Change.JOINED, now)
+        return told + self._tell(room, member, Change.AWAY, now) if member.is_away else told
 
     def let_out(self, member: Member, name: str, now: float) -> list[Effect]:
         """Let `member` out of a room, and tell the others."""

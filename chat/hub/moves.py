@@ -72,6 +72,8 @@ class Moves:
             self._roll.rename(member, nick)
             for room in rooms:
                 room.list_again(member)
+            if member.is_away:  # which who keeps a roster knows of the nick before
+                told += self._house.tell(member, Change.AWAY, self._roll.now)
         return told + reply_to(member, Done(request.id, nick.shown))
 
     def link(self, code: str, key: bytes | None, now: float) -> None:
