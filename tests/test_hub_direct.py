@@ -322,6 +322,20 @@ class TextReaderTests(DirectTests):
         again = only(self.say_hello("eve", EVE, KEY, PLAIN_VERSION)[1:], Read)
         self.assertEqual(again.fetch.after, 0)
 
+    def test_the_store_is_well_again(self) -> None:
+        """It is read soon, and what is said then is sent at once: nobody is deaf for a whole visit."""
+        self.hub.failed(self.read.token)
+        self.read = only(self.hub.expire(self.now), Read)
+        self.assertEqual(self.hub.expire(self.now), [])
+        self.assertEqual(len(self.answer(1, 2)), 4)
+        self.assertEqual(self.store(self.to("eve", 3))[0], Publish((NEW,), entry(3, room=LOG), ANN))
+
+    def test_gone_before_the_store_is_well(self) -> None:
+        """Nothing is read for who has left."""
+        self.hub.failed(self.read.token)
+        self.ask(NEW, Bye())
+        self.assertEqual(self.hub.expire(self.now), [])
+
     def test_gone_meanwhile(self) -> None:
         """Who has left is sent nothing, and it waits on."""
         self.ask(NEW, Bye())

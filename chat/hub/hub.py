@@ -286,7 +286,7 @@ class Hub:
         """Show who was not heard for a minute as away, and let go of who was silent for ten.
 
         Native members only: they ping, a plain one has nothing to say until somebody types. Nicks that were
-        not used for long are nobody's again.
+        not used for long are nobody's again. What the store could not read for somebody is asked for again.
         """
         effects: list[Effect] = []
         self._roll.look(now)
@@ -298,7 +298,7 @@ class Hub:
         self._roll.bans.expire(self._roll.at)
         self._house.expire(self._roll.at)
         self._roll.mutes.expire(self._roll.at, self._house.is_new)
-        return effects
+        return effects + self._looks.try_again()
 
     def next_timeout(self) -> float | None:
         """Give the time at which `handle_timeout` has something to do; None: nothing waits for that."""

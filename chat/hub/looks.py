@@ -80,6 +80,7 @@ class Looks:
         self._greeting = greeting
         self._limits = limits
         self._reads: dict[int, _Reading] = {}  # at most one a member and room; all are answered
+        self._unread: set[bytes] = set()  # whose logs are to be read again: of text members, and some gone
         self._tokens = tokens
 
     # --- the store's answers
@@ -110,8 +111,10 @@ class Looks:
         member = self._roll.get(client)
         if member is None or not member.end_read(fetch.room, token) or not member.is_plain:
             return []
-        # what waits in its log waits on, until the next visit
-        return [] if not fetch.id else [Send(client, store_failed(fetch.id))]
+        if fetch.id:
+            return [Send(client, store_failed(fetch.id))]
+        self._unread.add(client)
+        return []
 
     # --- what waits for a text member
 
@@ -125,6 +128,12 @@ class Looks:
             return self._house.let_in(member, log, self._roll.now)
         fetch = Fetch(0, log.name, after=seen, before=None, limit=FETCH_LIMIT)
         return self._read(member, _Reading(member.client, fetch, 0))
+
+    def try_again(self) -> list[Effect]:
+        """Read what waits for text members of whom the store could not; else they would hear nothing more."""
+        unread, self._unread = self._unread, set()
+        members = filter(None, map(self._roll.get, unread))
+        return [effect for member in members for effect in self.catch_up(member)]
 
     def _hand_over(self, member: Member, page: Page) -> list[Effect]:
         log = self._house.open(member.log)
