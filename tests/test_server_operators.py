@@ -78,6 +78,15 @@ class OutTests(OperatorsServer):
         (refused,) = only(Rejected, again.take_all())
         self.assertEqual((refused.id, refused.code), (0, "BANNED"))
 
+    def test_another_nick_at_that_address(self) -> None:
+        """A plain member that was put out is a stranger after two seconds, whatever it has said."""
+        self.enter(ann=ANN)
+        self.order(Verb.BAN, "ann", "spam")
+        self.wire.take(ANN)
+        self.wire.clock.advance(GRACE_SECONDS + 1)
+        self.wire.send(ANN, b"anna")
+        self.assertEqual(self.wire.take(ANN), [b"anna has joined the chat"])
+
     def test_nothing_of_a_banned_member_is_left(self) -> None:
         """The rest of a paste is not said, and no restart brings a banned plain member back."""
         self.enter(ann=ANN, bob=BOB)

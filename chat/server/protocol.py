@@ -352,6 +352,7 @@ class ChatServer(DatagramProtocol):
         peer = self._book.leave(drop.member)
         if isinstance(peer, PlainPeer):
             peer.session.put_out(now)
+            self._look_after(peer, now)  # it is a stranger soon
         elif isinstance(peer, ProvenPeer) and isinstance(peer.session, TextSession):
             peer.pass_on(now)
             peer.channel.close(now)
