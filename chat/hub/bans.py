@@ -97,6 +97,11 @@ class Bans:
         for about in self._bans.over(at):
             self.remove(about)
 
+    def redate(self, since: int, by: int) -> None:
+        """Let what began at `since` or later be so many seconds later: the clock was set."""
+        for about, ban in self._bans.redate(since, by):
+            self._notebook.write(about, ban)
+
     def lines(self) -> Iterator[tuple[str, str]]:
         """Give whom each ban is about, and a line for people."""
         for _, ban in self._bans:

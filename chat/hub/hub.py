@@ -140,6 +140,14 @@ class Hub:
             except RequestRejected:  # rules have changed, or the owner's devices have
                 self._notebook.strike(client, Seat)
 
+    def set_clock(self, now: float, at: float) -> None:
+        """Learn that the wall clock was set: `now` is `at` in seconds since 1970.
+
+        What was dated since the beginning is dated anew: else the next start would take it for older than it
+        is, or younger, and give away nicks and rooms that are in use.
+        """
+        self._house.redate(*self._roll.reset_clock(now, at))
+
     def look_outside(self, outside: Outside) -> None:
         """Learn whom to ask for what is not known here."""
         self._orders.outside = self._banning.outside = self._entrance.outside = outside

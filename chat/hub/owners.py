@@ -164,6 +164,14 @@ class Owners:
             else:
                 self._drop(nick)
 
+    def redate(self, since: int, by: int) -> None:
+        """Move what was used at `since` or later by so many seconds: the clock was set."""
+        for nick, owner in self._owners.items():
+            if owner.used >= since:
+                self._owners[nick] = replace(owner, used=owner.used + by)
+                self._notebook.write(nick, self._owners[nick])
+        self._owners = OrderedDict(sorted(self._owners.items(), key=lambda item: item[1].used))
+
     def _drop(self, nick: str) -> None:
         account = self._owners.pop(nick).account
         self._likeness.drop(nick)

@@ -42,6 +42,22 @@ class Roll:
         """Learn that `now`, at the beginning, is `at` in seconds since 1970."""
         self.now, self.began, self._epoch = now, now, at - now
 
+    def reset_clock(self, now: float, at: float) -> tuple[int, int]:
+        """Learn that `now` is `at`: the wall clock was set.
+
+        Gives since when dates were by the clock as it was, and how many seconds they lack.
+        """
+        since, by = int(self.began + self._epoch), round(at - now - self._epoch)
+        self.now, self._epoch = now, at - now
+        for member in self._members.values():
+            if member.since >= since:
+                member.since += by
+                self.note(member)
+        self.owners.redate(since, by)
+        self.bans.redate(since, by)
+        self.mutes.redate(since, by)
+        return since, by
+
     def look(self, now: float) -> None:
         """Learn what time it is."""
         self.now = now

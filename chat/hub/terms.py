@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
+from msgspec.structs import replace
+
 from chat.fields import REASON_BYTES
 from chat.hub.pages import beginning
 from chat.hub.spans import show_end
@@ -47,6 +49,17 @@ class Terms(Generic[A, T]):
     def drop(self, about: A) -> T | None:
         """Let one end; give it. None: there is none."""
         return self._terms.pop(about, None)
+
+    def redate(self, since: int, by: int) -> list[tuple[A, T]]:
+        """Move those that began at `since` or later by so many seconds, and give them: the clock was set."""
+        moved = [
+            (about, replace(term, at=term.at + by, until=term.until and term.until + by))
+            for about, term in self
+            if term.at >= since
+        ]
+        self._terms.update(moved)
+        self._look_at = 0.0
+        return moved
 
     def over(self, at: float) -> list[A]:
         """Give what those are about that have lasted long enough; they are for the caller to end."""

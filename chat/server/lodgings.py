@@ -81,11 +81,13 @@ class Lodgings:
         if self._kept.pop(member, None) is not None:
             self._notebook.strike(member, Lodging)
 
-    def tick(self, now: float) -> None:
-        """See, once a second or so, whether the wall clock was set: then all is dated anew."""
+    def tick(self, hub: Hub, now: float) -> None:
+        """See, once a second or so, whether the wall clock was set: then all is dated anew, by `hub`, too."""
         ahead = self._wall() - now
         if self._ahead is not None and abs(ahead - self._ahead) < STEP_SECONDS:
             return
+        if self._ahead is not None:
+            hub.set_clock(now, now + ahead)
         self._ahead = ahead
         for member, (lodging, heard) in list(self._kept.items()):
             self._keep(member, replace(lodging, heard=int(heard + ahead)), heard)

@@ -397,7 +397,7 @@ class ChatServer(DatagramProtocol):
             case Chore.EXPIRE:
                 self._wheel.schedule(key, now + EXPIRE_SECONDS)
                 self._advance(self._hub.expire(now), now)
-                self._lodgings.tick(now)
+                self._lodgings.tick(self._hub, now)
                 self._counters.add_all(self._hub.limits.take_counts())
                 self._counters.tick(now)
             case Chore.TAILS:
