@@ -212,6 +212,13 @@ class BanTests(OperatorTests):
         self.order(OLGA, Verb.UNBAN, target=show_fingerprint(OTHER))
         self.assertIsNone(self.come_in("lea", PAT, OTHER))
 
+    def test_a_key_that_was_linked_meanwhile(self) -> None:
+        """Who is here by it goes with the person whose it is now, under whatever nick."""
+        self.come("lea", PAT, OTHER)
+        code = self.answer(self.ask(KIM, Link(9)), KIM)
+        self.hub.apply(b"y" * 16, Hello(PROTOCOL_VERSION, b"y" * 16, "ann", code), self.now, OTHER)
+        self.assertEqual(set(self.ban("kim")), {"kim", "lea"})
+
     def test_an_address(self) -> None:
         """Whoever speaks from there is out, at whatever door, and nobody comes in from there."""
         self.assertEqual(set(self.ban("10.0.0.0/16", reason="noise")), {"ann", "Bob"})
