@@ -297,6 +297,16 @@ class InvitationTests(RoomTests):
         self.ask("bob", Part(8, DEN))
         self.assertFalse(self.is_let_in("bob"))
 
+    def test_parting_from_elsewhere(self) -> None:
+        """Who was away for so long that it is in no more, and parts then, is not invited any more either."""
+        self.ask("ann", PRIVATE)
+        self.invited("bob")
+        self.assertTrue(self.is_let_in("bob"))
+        self.ask("bob", Bye())
+        self.chat.enter("bob", LOBBY)
+        self.ask("bob", Part(8, DEN))
+        self.assertFalse(self.is_let_in("bob"))
+
     def test_somebody_away(self) -> None:
         """The owner of a nick need not be here; nobody else is invited by it."""
         self.ask("ann", KEYED)

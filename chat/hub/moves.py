@@ -48,9 +48,11 @@ class Moves:
     def part(self, member: Member, part: Part) -> list[Effect]:
         """Let a member out of a room, whether it was in or not. It is not invited there any more."""
         done = reply_to(member, Done(part.id, ""))
+        room = self._house.get(part.room)
+        if room is not None:
+            self._house.charters.disinvite(room, member)
         if part.room not in member.rooms:
             return done
-        self._house.charters.disinvite(self._house.room_of(member, part.room), member)
         told = self._house.let_out(member, part.room, self._roll.now)
         self._roll.note(member)
         return told + done
