@@ -245,18 +245,6 @@ class SilenceTests(Restarts):
             self.wire.clock.advance(2)
             self.assertIn(b"silent", self.wire.take(ANN)[0])
 
-    def test_what_was_said_by_a_clock_that_was_set(self) -> None:
-        """What is not older than an hour is so by the clock as it is now."""
-        wire = Wire(Settings(plain="all"))
-        wire.send(ANN, b"ann")
-        wire.clock.advance(2)
-        wire.ahead -= 100_000.0
-        wire.clock.advance(2)
-        wire.send(ANN, b"hello")
-        wire.take(ANN)
-        wire.send(ANN, b"/history 1h")
-        self.assertEqual(wire.take(ANN), [b"ann: hello"])
-
     def test_a_clock_that_drifts(self) -> None:
         """Small steps are none: nothing is written for them."""
         self.enter(ann=ANN)

@@ -110,7 +110,9 @@ class Lodgings:
         good = self._still_good(memos, port, at)
         hub.recall(replace(memos, seats=self._seats(memos, good)), now, at)
         there = set(hub.everybody())
-        number = begin_run(at, found.newest)  # above those of all its texts, as positions are
+        # Above those of all its texts: each that was stored has had a position, and they began below these.
+        # No clock has a say in it: after one that was set back texts would have the numbers of earlier ones.
+        number = begin_run(0.0, found.newest)
         peers: list[tuple[PlainPeer, list[Request]]] = []
         for member, lodging in memos.lodgings.items():
             if member not in good or member not in there:
