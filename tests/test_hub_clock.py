@@ -64,13 +64,14 @@ class ClockTests(OperatorTests):
         owners = {"eve": Owner("eve", b"E" * 32, used)}
         charters = {DEN: Charter(operators=(KIMS,), used=used)}
         bans = {"nick:bad": Ban("bad", "olga", used, 0, "")}
-        self.begin(
-            Hub(operators=[OLGAS], limits=Limits(NO_LIMITS)), Memos(owners, bans=bans, charters=charters)
-        )
+        seats = {b"p" * 16: Seat("pat", None, is_plain=False, is_away=False, rooms=[], since=used)}
+        memos = Memos(owners, bans=bans, charters=charters, seats=seats)
+        self.begin(Hub(operators=[OLGAS], limits=Limits(NO_LIMITS)), memos)
         self.kept()
         self.set_clock(86_400)
         changed = self.kept()
-        for key in (memo_key(Owner, "eve"), memo_key(Charter, DEN), memo_key(Ban, "nick:bad")):
+        room, seat = memo_key(Charter, DEN), memo_key(Seat, b"p" * 16)
+        for key in (memo_key(Owner, "eve"), memo_key(Ban, "nick:bad"), room, seat):
             self.assertNotIn(key, changed)
 
     def test_the_next_start(self) -> None:
