@@ -29,6 +29,7 @@ from chat.client.screen.memory import TypedLines
 from chat.client.screen.mentions import notification, title
 from chat.client.screen.model import Model
 from chat.client.screen.rows import Rows
+from chat.client.screen.text import width
 from chat.client.screen.theme import colours
 
 REDRAW_SECONDS = 1 / 20  # between two for what happens; a key is answered at once
@@ -98,7 +99,10 @@ class App:
         rows = Rows(self._rows)
         searching = ConditionalContainer(search, is_searching)
         self.application = application(
-            layout=Layout(HSplit([rows, searching, Window(line, height=1)]), focused_element=line),
+            layout=Layout(
+                HSplit([rows, searching, Window(line, height=1, get_horizontal_scroll=self._line_scroll)]),
+                focused_element=line,
+            ),
             key_bindings=bindings(self),
             style=DynamicStyle(self._styles),
             full_screen=True,
@@ -249,6 +253,11 @@ class App:
 
     def _rows(self, columns: int, rows: int) -> list[list[tuple[str, str]]]:
         return self.model.rows(columns, rows + 1)
+
+    def _line_scroll(self, line: Window) -> int:
+        """Say how much of the typed line is left of the screen: nothing, if all before the cursor fits."""
+        before = width(self.prompt) + width(self.buffer.document.text_before_cursor)
+        return 0 if before < self.application.output.get_size().columns else line.horizontal_scroll
 
     def _show(self) -> None:
         self._redraw = None
