@@ -162,6 +162,17 @@ class LayoutTests(ModelCase):
         self.assertEqual(shown[-1], "  room-19")
         self.assertEqual(len(shown), 7)
 
+    def test_a_long_row_of_rooms(self) -> None:
+        """The row of rooms shows where one is, too, with its number and what is unread beside it."""
+        for number in range(20):
+            self.model.windows.open(f"room-{number}")
+        self.hear(window="room-8", seq=2)
+        self.model.show("room-9")
+        self.assertEqual(self.screen(40, 10)[-2], "9:room-7 10:room-8(1) 11:room-9 12:room…")
+        self.assertEqual(self.styles(40, 10, "11:room-9"), ["class:here"])
+        self.model.show("room-0")
+        self.assertEqual(self.screen(40, 10)[-2][:24], "1:lobby 2:room-0 3:room-")
+
     def test_many_members(self) -> None:
         """A roster that is longer than the screen says how many more there are."""
         self.members = [Member(f"p{number:02}") for number in range(20)]

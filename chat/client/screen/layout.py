@@ -83,7 +83,7 @@ def compose(windows: Windows, settings: Settings, facts: Facts, columns: int, ro
         right = [_RULE, *roster[index]] if roster else []
         body.append([*left, *cut_row(row, parts.middle), *right])
     top = cut_row(_topic(window, facts, columns), columns)
-    below = [cut_row(_row_of_rooms(windows), columns)] if parts.has_row_of_rooms else []
+    below = [cut_row(_row_of_rooms(windows, columns), columns)] if parts.has_row_of_rooms else []
     return [top, *body, *below, _status(window, facts, columns)]
 
 
@@ -183,13 +183,22 @@ def _room_rows(windows: Windows, columns: int, rows: int) -> list[Row]:
     return shown + [[("", " " * columns)]] * (rows - len(shown))
 
 
-def _row_of_rooms(windows: Windows) -> Row:
+def _row_of_rooms(windows: Windows, columns: int) -> Row:
+    """Give the row of rooms; if it is wider than the screen, the part with the one that is seen."""
+    everything = list(windows)
+    texts = [_short(number, window) for number, window in enumerate(everything, 1)]
+    first, here = 0, everything.index(windows.current)
+    while first < here and width(" ".join(texts[first : here + 1])) >= columns:
+        first += 1
     row: Row = []
-    for number, window in enumerate(windows, 1):
-        counts = _counts(window)
-        text = f"{number}:{cut(shown_name(window.name), ROOMS_COLUMNS)}{f'({counts})' if counts else ''}"
+    for window, text in zip(everything[first:], texts[first:], strict=True):
         row += [(_style(window, windows), text), ("", " ")]
     return row
+
+
+def _short(number: int, window: Window) -> str:
+    counts = _counts(window)
+    return f"{number}:{cut(shown_name(window.name), ROOMS_COLUMNS)}{f'({counts})' if counts else ''}"
 
 
 def _roster_rows(members: Sequence[Member], columns: int, rows: int) -> list[Row]:
