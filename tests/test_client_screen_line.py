@@ -25,3 +25,14 @@ class LineTests(ScreenCase):
         person.type(b"n" + ENTER + ctrl("a"))
         await person.until(lambda: screen.typed.startswith("> word"))
         await self.leave(person, ctrl("k") + CTRL_D)
+
+    async def test_ctrl_z(self) -> None:
+        """Ctrl-Z gives the terminal to the shell; what was being typed is there again afterwards."""
+        person, screen = await self.enter(self.nick())
+        person.type(b"half")
+        await screen.line("> half")
+        person.type(ctrl("z"))  # there is no shell here, so that the system does not stop anybody
+        await person.until(lambda: b"\x1b[?1049h" in person.out.partition(b"\x1b[?1049l")[2])
+        person.type(b" a line")
+        await screen.line("> half a line")
+        await self.leave(person, ctrl("u") + CTRL_D)

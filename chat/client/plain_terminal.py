@@ -32,7 +32,7 @@ class Terminal:
         self._place = place
         self._nick = nick
         self._questions = at_prompt()
-        self._chat: PromptSession[str] = PromptSession()  # its history holds texts only
+        self._chat: PromptSession[str] = PromptSession(enable_suspend=True)  # its history holds texts only
         self._settled: asyncio.Future[None] | None = None  # until the last nick has led to something
 
     async def visit(self) -> int:

@@ -90,7 +90,7 @@ def at_prompt() -> Questions:
     """Give questions that are asked line by line."""
     from prompt_toolkit import PromptSession
 
-    session: PromptSession[str] = PromptSession()  # whose history holds no texts
+    session: PromptSession[str] = PromptSession(enable_suspend=True)  # whose history holds no texts
 
     async def prompt(question: str) -> str:
         # What Ctrl-C sends while a line is being typed is a key like others; signals are the loop's business.

@@ -67,6 +67,7 @@ class Terminal(AtTerminal):
             bottom_toolbar=self._toolbar,
             refresh_interval=REFRESH_SECONDS,
             reserve_space_for_menu=0,
+            enable_suspend=True,
             style=_STYLE,
         )
         self._talking: asyncio.Task[None]

@@ -50,6 +50,10 @@ def _line_keys(app: App, keys: KeyBindings) -> None:
     def _(_: KeyPressEvent) -> None:
         app.leave()
 
+    @keys.add("c-z")
+    def _(event: KeyPressEvent) -> None:
+        event.app.suspend_to_background()
+
     @keys.add("c-l")
     def _(_: KeyPressEvent) -> None:
         get_app().renderer.clear()
