@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from tests.client_screen import PASTE, ScreenCase, ctrl
 from tests.client_terminal import CTRL_D, ENTER
 
@@ -36,3 +38,11 @@ class LineTests(ScreenCase):
         person.type(b" a line")
         await screen.line("> half a line")
         await self.leave(person, ctrl("u") + CTRL_D)
+
+    async def test_interrupted_at_once(self) -> None:
+        """A kill -INT that comes with the first frame leaves the terminal as it was, as any other signal."""
+        person, _ = self.at_screen(self.address, "--nick", self.nick())
+        await person.until(lambda: b"\x1b[?1049h" in person.out)
+        person.transport.signalProcess("INT")
+        self.assertEqual(await person.ended, 128 + signal.SIGINT)
+        self.assertIn(b"\x1b[?1049l", person.out)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TYPED_FILE = "typed_lines"
 _TALK = "chat.client.screen.talk"
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is a key here
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is a key here, kill -INT is not
 
 
 def open_screen(room: str) -> tuple[App, asyncio.AbstractEventLoop]:
