@@ -61,6 +61,12 @@ class Person(ClientProcess):
         self._screen.resize(rows, columns)
         termios.tcsetwinsize(self._terminal, (rows, columns))
 
+    def cook(self) -> None:
+        """Make the terminal as shells have it, which give keys away by whole lines."""
+        attributes = termios.tcgetattr(self._terminal)
+        attributes[3] |= termios.ICANON | termios.ECHO | termios.ISIG
+        termios.tcsetattr(self._terminal, termios.TCSANOW, attributes)
+
     @property
     def emulated(self) -> pyte.Screen:
         """Give the terminal emulator's screen."""

@@ -46,3 +46,17 @@ class LineTests(ScreenCase):
         person.transport.signalProcess("INT")
         self.assertEqual(await person.ended, 128 + signal.SIGINT)
         self.assertIn(b"\x1b[?1049l", person.out)
+
+    async def test_stopped(self) -> None:
+        """Stopped from outside, the screen has the terminal again when it goes on, as keys need it."""
+        person, screen = await self.enter(self.nick())
+        person.type(b"half")
+        await screen.line("> half")
+        person.transport.signalProcess("STOP")
+        person.cook()
+        begun = len(person.out)
+        person.transport.signalProcess(signal.SIGCONT)
+        await person.until(lambda: b"\x1b[?1049h" in person.out[begun:])
+        person.type(b" a line")
+        await screen.line("> half a line")
+        await self.leave(person, ctrl("u") + CTRL_D)
