@@ -60,3 +60,18 @@ class LineTests(ScreenCase):
         person.type(b" a line")
         await screen.line("> half a line")
         await self.leave(person, ctrl("u") + CTRL_D)
+
+    async def test_exit_in_a_paste(self) -> None:
+        """A paste in which a line is `exit`, as in many a shell script, is said to its end, too."""
+        nick = self.nick()
+        person, screen = await self.enter(nick)
+        person.type(PASTE % b"if x\n exit\nfi")
+        await person.until(lambda: screen.typed.startswith("say 3 lines"))
+        person.type(b"y" + ENTER)
+        await person.until(
+            lambda: (
+                [row.split() for row in screen.said()[-3:]]
+                == [[f"{nick}:", *words.split()] for words in ("if x", "exit", "fi")]
+            )
+        )
+        await self.leave(person, b"exit" + ENTER)

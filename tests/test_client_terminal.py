@@ -193,11 +193,11 @@ class TalkTests(SecureTerminalCase):
         await self.leave(person, CTRL_D)
 
     async def test_paste(self) -> None:
-        """The lines of a paste are said one by one, in their order."""
+        """The lines of a paste are said one by one, in their order; `exit` is one like others there."""
         nick = self.nick()
         person = await self.come_in(nick)
-        person.type(PASTE % b"one\ntwo\n\nthree" + ENTER)
-        await person.sees(f"{nick}: one", f"{nick}: two", f"{nick}: three", ">", self.bar)
+        person.type(PASTE % b"one\ntwo\n\nexit\nthree" + ENTER)
+        await person.sees(f"{nick}: one", f"{nick}: two", f"{nick}: exit", f"{nick}: three", ">", self.bar)
         await self.leave(person, CTRL_C)
 
     async def test_a_restart(self) -> None:

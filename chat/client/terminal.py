@@ -182,11 +182,12 @@ class Terminal(AtTerminal):
                 draft = self._chat.default_buffer.text
                 continue
             draft = ""
-            for each in line.splitlines():  # a paste has several
-                self._line(each)
+            lines = line.splitlines()
+            for each in lines:
+                self._line(each, is_pasted=len(lines) > 1)
 
-    def _line(self, line: str) -> None:
-        if says_goodbye(line):
+    def _line(self, line: str, *, is_pasted: bool) -> None:
+        if says_goodbye(line) and (line.startswith("/") or not is_pasted):  # in a paste `exit` is just a word
             raise Leave
         try:
             text = check_line(line)

@@ -46,6 +46,7 @@ class Doings(NamedTuple):
     """What the chat does for the screen."""
 
     typed: Callable[[str], None]
+    pasted: Callable[[str], None]
     older: Callable[[], None]
     again: Callable[[], None]
     drop: Callable[[], None]
@@ -240,13 +241,19 @@ class App:
             first = before.text_before_cursor + lines[0]
             self.buffer.reset()
             for line in [first, *lines[1:-1], lines[-1] + before.text_after_cursor]:
-                self._typed(line)
+                self._pasted(line)
 
     def _typed(self, line: str) -> None:
         if self._doings is None:
             self._ahead.append(line)
         else:
             self._doings.typed(line)
+
+    def _pasted(self, line: str) -> None:
+        if self._doings is None:
+            self._ahead.append(line)
+        else:
+            self._doings.pasted(line)
 
     def _answer(self, line: str) -> None:
         _, answer = self._questions.popleft()
