@@ -51,6 +51,15 @@ class OwnTexts(ModelCase):
         self.assertFalse(self.model.refused(3, "no text of that number"))
         self.model.accepted(3, 8)
 
+    def test_many_refused(self) -> None:
+        """A long paste that was refused stands there whole."""
+        for number in range(500):
+            self.model.said(number, "lobby", f"line {number}")
+        for number in range(500):
+            self.assertTrue(self.model.refused(number, "no"))
+        self.assertEqual(len(self.said()), 500)
+        self.assertEqual([own.typed for own in self.model.unsettled], [f"line {n}" for n in range(500)])
+
     def test_lost(self) -> None:
         """What the server had accepted and lost may be said again."""
         self.model.said(1, "lobby", "hello")

@@ -19,6 +19,7 @@ from chat.client.screen.text import Row
 from chat.client.screen.windows import Window, Windows
 
 CALLS = 16  # that wait for the terminal: it takes them many times a second
+REFUSED = 1_000  # own texts that are shown as not accepted: as many as may wait for the server
 FOUND = 50  # lines that a search shows: what is older is found with another word
 
 
@@ -67,7 +68,7 @@ class Model:
         self._owed = 0  # rows by which one would have scrolled up, had there been more
         self._pending: dict[int, Own] = {}
         self._accepted: dict[int, tuple[str, int]] = {}  # by position: window and number, until it is shown
-        self._refused: deque[Own] = deque(maxlen=CALLS)  # the oldest of them is what the keys act on
+        self._refused: deque[Own] = deque(maxlen=REFUSED)  # the oldest of them is what the keys act on
 
     # --- what is told
 
