@@ -38,6 +38,17 @@ class OwnTexts(ModelCase):
         self.model.accepted(1, 7)
         self.assertEqual(self.said("@bob"), [])
 
+    def test_shown_and_accepted_late(self) -> None:
+        """A text that is shown already stays pending no longer than that, whatever was said behind it."""
+        self.model.said(1, "lobby", "hello")
+        self.hear("hello", "ann", seq=7)
+        for number in range(100):
+            self.hear(f"number {number}", seq=8 + number)
+        self.model.tell("a remark")
+        self.model.accepted(1, 7)
+        self.assertEqual(self.said()[-1], "a remark")
+        self.assertEqual(self.model.unsettled, [])
+
     def test_refused(self) -> None:
         """It is marked until it is said again or dropped; what is seen goes first."""
         for number, window in enumerate(("dev", "lobby"), 1):

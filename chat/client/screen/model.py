@@ -125,8 +125,9 @@ class Model:
         own = self._pending.get(number)
         if own is None:
             return
-        shown = self.windows.open(own.window).scrollback.lines[-CALLS:]
-        if own.window.startswith("@") or any(line.seq == seq for line in shown):
+        lines = self.windows.open(own.window).scrollback.lines
+        newest = next((line.seq for line in reversed(lines) if line.seq), 0)
+        if own.window.startswith("@") or newest >= seq:  # a room's entries come in its order
             self._settle(number)
         else:
             self._accepted[seq] = own.window, number
