@@ -24,6 +24,27 @@ from tests.server_process import (
     wait_ended,
 )
 
+INTERRUPTED = """
+import gc, os, signal, sys
+
+def while_modules_are_loaded(event, arguments):
+    if event == "import" and arguments[0] == "twisted.scripts.twistd":
+        os.kill(os.getpid(), signal.SIGINT)
+
+def when_threads_are_there(frame, event, argument):
+    if event == "c_call" and argument is gc.freeze:
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.argv.pop(1) == "early":
+    sys.addaudithook(while_modules_are_loaded)
+else:
+    sys.setprofile(when_threads_are_there)
+from chat.server.daemon import main
+main()
+"""
+
 
 class SignalTests(LoopbackTestCase):
     """How a server ends."""
@@ -51,6 +72,14 @@ class SignalTests(LoopbackTestCase):
             self.assertIn(server.stop(signum), (0, -signum))
             self.assertEqual(member.waiting(), [GOING_DOWN])
             member.socket.close()
+
+    def test_interrupted_while_it_starts(self) -> None:
+        """Ctrl-C while it starts ends it: no traceback, and no thread that holds on to the port."""
+        for when in ("early", "late"):
+            options = ("--port=0", "--interface=127.0.0.1", f"--state={self.folder()}")
+            done = run([sys.executable, "-c", INTERRUPTED, when, *options])
+            self.assertIn(done.returncode, (-signal.SIGINT, 128 + signal.SIGINT), done)
+            self.assertNotIn("Traceback", done.stdout + done.stderr)
 
     def test_asked_twice(self) -> None:
         """Who wants the end a second time does not wait for the disk, and no traceback says so."""

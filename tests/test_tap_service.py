@@ -39,7 +39,8 @@ class ServiceTests(TestCase):
         clock: Any = reactor
         self.addCleanup(setattr, clock, "seconds", clock.seconds)
         clock.seconds = time.monotonic
-        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        for signum in (signal.SIGHUP, signal.SIGINT):
+            self.addCleanup(signal.signal, signum, signal.getsignal(signum))
         self.events: list[LogEvent] = []
         watch: Any = self.events.append
         globalLogPublisher.addObserver(watch)

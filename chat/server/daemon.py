@@ -5,19 +5,23 @@ from __future__ import annotations
 import signal
 import sys
 
-from twisted.python.usage import UsageError
-from twisted.scripts.twistd import run
-
-from chat.server.tap import Options
-
 
 def main() -> None:
-    """Run `twistd --nodaemon --pidfile= udpchat` with the arguments that were given.
-
-    They are read here first: twistd says what is wrong with one below a page of help, on standard output.
-    """
-    ignored = signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `udpchatd --help | head`
+    """Run `twistd --nodaemon --pidfile= udpchat` with the arguments that were given; ends the process."""
     try:
+        _run()
+    except KeyboardInterrupt:  # while modules are loaded: nothing is served yet
+        sys.exit(128 + signal.SIGINT)
+
+
+def _run() -> None:
+    from twisted.python.usage import UsageError
+    from twisted.scripts.twistd import run
+
+    from chat.server.tap import Options
+
+    ignored = signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `udpchatd --help | head`
+    try:  # twistd says what is wrong below a page of help, on standard output
         Options().parseOptions(sys.argv[1:])
     except UsageError as error:
         raise SystemExit(f"udpchatd: {error} (udpchatd --help lists the options)") from None

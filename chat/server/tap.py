@@ -311,6 +311,8 @@ class ChatService(Service):
 
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
             signal.signal(signal.SIGHUP, _stop)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else our threads would outlive us
+            signal.signal(signal.SIGINT, reactor.sigInt)  # type: ignore[attr-defined]
         reactor.addSystemEventTrigger("before", "shutdown", _end_at_once)
         # Twisted's timers follow the wall clock: set back by an hour, it would stop every time-out for one.
         reactor.seconds = time.monotonic  # type: ignore[method-assign]
