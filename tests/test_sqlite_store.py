@@ -233,6 +233,18 @@ class FaultTests(SqliteTestCase):
         modes = {path.name: path.stat().st_mode & 0o777 for path in self.path.parent.iterdir()}
         self.assertEqual(modes, {f"chat.db{end}": 0o600 for end in ("", "-wal", "-shm", ".lock")})
 
+    def test_a_link(self) -> None:
+        """Where a link leads the file is made, as private as any; a link to itself is refused."""
+        self.addCleanup(os.umask, os.umask(0))
+        real = self.path.with_name("elsewhere.db")
+        self.path.symlink_to(real)
+        self.successResultOf(self.open().close())
+        self.assertEqual(real.stat().st_mode & 0o777, 0o600)
+        self.path.unlink()
+        self.path.symlink_to(self.path)
+        with self.assertRaisesRegex(StoreError, "a link that leads to itself"):
+            self.open()
+
     def test_two_servers(self) -> None:
         """A second server on one file is refused until the first one has let go."""
         first = self.open()

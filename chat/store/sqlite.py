@@ -225,15 +225,19 @@ class SqliteStore:
 def _make(path: Path) -> None:
     """Make the file if there is none: what people say is for its owner, whatever the umask is.
 
-    SQLite gives the same rights to what it puts beside it. If it cannot be made, SQLite says so.
+    SQLite gives the same rights to what it puts beside it. If it cannot be made, SQLite says so. Where a link
+    leads nowhere yet SQLite would make the file itself, for everybody to read.
     """
     with suppress(OSError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _lock(path: Path) -> int:
     """Give a file that is locked while it is open: two servers on one store would give positions twice."""
-    real = path.resolve()  # by whatever name it is called
+    try:
+        real = path.resolve()  # by whatever name it is called
+    except (OSError, RuntimeError):  # what Python raises for it depends on its version
+        raise StoreError(f"{path} is a link that leads to itself") from None
     lock = real.with_name(f"{real.name}.lock")
     try:
         opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
