@@ -203,6 +203,18 @@ class FaultTests(SqliteTestCase):
         ((result, _),) = tables.append([(draft(1), 0)], START)
         self.assertIsInstance(result, Appended)
 
+    def test_a_file_that_is_removed(self) -> None:
+        """What is written to a file without a name would be lost: nothing is accepted until it has one."""
+        store = self.open()
+        aside = self.path.with_name("aside.db")
+        self.path.rename(aside)
+        for _ in range(2):  # nothing is there, then another file
+            for failing in (store.append(draft(1), 0), store.remember({"a": b"1"})):
+                self.assertIn("removed or replaced", str(self.failureResultOf(failing, StoreError).value))
+            self.path.touch()
+        aside.rename(self.path)
+        self.assertIsInstance(self.successResultOf(store.append(draft(1), 0)), Appended)
+
     def test_files_that_are_none_of_ours(self) -> None:
         """No database, another program's, a newer release's, a folder: each is refused and left as it was."""
         for name, make, word in (

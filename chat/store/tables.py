@@ -118,6 +118,7 @@ class Tables:
                 self._connection.close()
                 raise
         self._is_reader = is_reader
+        self._file = _which(path)
 
     def _prepare(self, at: float, is_reader: bool) -> None:
         ask = self._connection.execute
@@ -162,6 +163,15 @@ class Tables:
 
     # --- writing
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Do what is inside as one transaction, in the file of that name: what goes into one that somebody
+        removed is lost at the end."""
+        if _which(self._path) != self._file:
+            raise StoreError(f"{self._path} was removed or replaced while the server ran: start it again")
+        with transaction(self._connection):
+            yield
+
     def append(
         self, drafts: Sequence[tuple[Draft, int]], at: float
     ) -> list[tuple[AppendResult | StoreError, Fact | None]]:
@@ -173,7 +183,7 @@ class Tables:
         with told_plainly(self._path):
             change = _Change(int(at))
             write = self._connection.executemany
-            with transaction(self._connection):
+            with self._writing():
                 outcomes = [self._append(draft, last, at, change) for draft, last in drafts]
                 write("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", change.entries)
                 write("INSERT OR REPLACE INTO clients VALUES (?, ?, ?, ?)", change.client_rows())
@@ -292,7 +302,7 @@ class Tables:
         known = self._rooms.get(room)
         if known is None:
             return False
-        with told_plainly(self._path), transaction(self._connection):
+        with told_plainly(self._path), self._writing():
             changed = self._connection.execute(
                 "UPDATE entries SET text = ? WHERE seq = ? AND room = ?", (REDACTED, seq, known.id)
             )
@@ -323,7 +333,7 @@ class Tables:
         """Do what `Store.remember` promises."""
         gone = [(key,) for key, content in changes.items() if content is None]
         kept = [(key, content) for key, content in changes.items() if content is not None]
-        with told_plainly(self._path), transaction(self._connection):
+        with told_plainly(self._path), self._writing():
             self._connection.executemany("DELETE FROM memos WHERE key = ?", gone)
             self._connection.executemany("INSERT OR REPLACE INTO memos VALUES (?, ?)", kept)
 
@@ -396,3 +406,12 @@ def _entry(room: str, row: Sequence[object]) -> Entry:
 
 def _hash(draft: Draft) -> bytes:
     return hashlib.blake2b(msgspec.msgpack.encode(said(draft)), digest_size=8).digest()
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """Give what tells the file at `path` from another that is put there; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
