@@ -216,3 +216,11 @@ class StartTests(FaultTestCase, SynchronousTestCase):
         server = ServerProcess(*OURS, f"--state={self.state}", command=nobody)
         server.stop()
         self.assertEqual((self.path.stat().st_uid, server.faults()), (65534, []))
+
+    def test_a_user_that_is_not_known(self) -> None:
+        """Whom the system does not know, or the /etc/passwd of a new root, nobody can become."""
+        if os.geteuid():
+            raise SkipTest("only root can become somebody else")
+        why = "is no user here (with --chroot: of the /etc/passwd in there)\n"
+        for options in (("--uid=4000000",), ("--uid=65534", "--gid=65534", f"--chroot={self.folder()}")):
+            self.assertTrue(self.refused(*twistd(*options, *FOREGROUND)).endswith(why))

@@ -352,7 +352,11 @@ class ChatService(Service):
         try:
             if uid is None or os.geteuid():
                 return make()
-            gid = pwd.getpwuid(uid).pw_gid if gid is None else gid
+            try:
+                own = pwd.getpwuid(uid).pw_gid  # with a --gid, too: twistd asks for the user's other groups
+            except KeyError:
+                self._give_up(f"--uid: {uid} is no user here (with --chroot: of the /etc/passwd in there)")
+            gid = own if gid is None else gid
             return cast(Storage, runAsEffectiveUser(uid, gid, make))
         except StoreError as error:
             self._give_up(f"{error} ({_OTHER_STORES})")
