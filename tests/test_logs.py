@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,15 @@ from twisted.logger import LogEvent, Logger
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from chat.server.logs import LEVELS, Observer, format_json, format_text, running_reactor
+from chat.server.logs import (
+    LEVELS,
+    Observer,
+    TwistdLog,
+    format_json,
+    format_text,
+    running_reactor,
+    twistd_observer,
+)
 from tests.client_process import the_reactor
 
 HOSTILE = "{0.__class__} {nick} {nobody} %s %(nick)s {text!r:>9}"
@@ -242,6 +253,73 @@ class ObserverTests(SynchronousTestCase):
         self.assertTrue(text.endswith("[chat.server#error] at error"))
         (line,) = self.write("json", "error")
         self.assertEqual(json.loads(line)["message"], "at error")
+
+
+class TwistdLogTests(SynchronousTestCase):
+    """The log in a file, and others who move it."""
+
+    def setUp(self) -> None:
+        """Choose a file, and keep what is done to signals to this test."""
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "chat.log"
+        self.options = {"nodaemon": True, "logfile": str(self.path)}
+
+    def open(self) -> TwistdLog:
+        """Open it."""
+        log: TwistdLog = TwistdLog.fromFullPath(str(self.path))
+        self.addCleanup(log.close)
+        return log
+
+    def test_rotated(self) -> None:
+        """It begins a new file, and the old one has a number."""
+        log = self.open()
+        log.write("one\n")
+        log.rotate()
+        log.write("two\n")
+        self.assertEqual(self.path.with_name("chat.log.1").read_text(), "one\n")
+        self.assertEqual(self.path.read_text(), "two\n")
+
+    def test_moved_away(self) -> None:
+        """Where somebody has moved it, or put another in its place, what follows goes into the new one."""
+        log = self.open()
+        for number, makes_new in enumerate((False, True)):
+            log.write(f"before {number}\n")
+            moved = self.path.rename(self.path.with_name(f"moved.{number}"))
+            if makes_new:
+                self.path.touch()
+            log.rotate()
+            log.write(f"after {number}\n")
+            self.assertTrue(moved.read_text().endswith(f"before {number}\n"))
+            self.assertEqual(self.path.read_text(), f"after {number}\n")
+        self.assertEqual(list(self.path.parent.glob("chat.log.*")), [])
+
+    def test_emptied(self) -> None:
+        """Where somebody has copied and emptied it, it begins anew, without a hole."""
+        log = self.open()
+        log.write("one\n")
+        os.truncate(self.path, 0)
+        log.write("two\n")
+        self.assertEqual(self.path.read_bytes(), b"two\n")
+
+    def test_what_cannot_be_written(self) -> None:
+        """Where there can be no log the program ends with a line."""
+        self.options["logfile"] = str(self.path / "chat.log")
+        self.path.touch()
+        with self.assertRaisesRegex(SystemExit, "cannot write the log .*chat.log: Not a directory"):
+            twistd_observer(self.options, "text", "info")
+
+    def test_what_is_no_file(self) -> None:
+        """A device or a pipe is written to, and never moved."""
+        os.mkfifo(self.path)
+        reading = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reading)
+        observe = twistd_observer(self.options, "text", "info")
+        Logger("chat.server", observer=observe).error("x" * 2_000)
+        self.assertEqual(len(os.read(reading, 1)), 1)
+        self.assertNotEqual(signal.getsignal(signal.SIGUSR1), signal.SIG_DFL)
+        self.assertTrue(self.path.is_fifo())
 
 
 class Interrupted(io.StringIO):

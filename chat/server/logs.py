@@ -8,14 +8,17 @@ What a turn of the reactor says is written at its end in one go: in a busy talk 
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from threading import RLock
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 import msgspec
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -141,22 +144,56 @@ class Observer:
                 self._is_writing = False
 
 
+class TwistdLog(LogFile):
+    """The file of `--logfile`: it can be moved away or emptied, as logrotate does, while it is written."""
+
+    def _openFile(self) -> None:  # noqa: N802  (Twisted's name)
+        super()._openFile()
+        self._file: BinaryIO
+        descriptor = self._file.fileno()
+        # behind what is there: to go on at the old place in a file that was emptied leaves a hole
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
+
+    def rotate(self) -> None:
+        """Begin a new file; where somebody has moved the old one that is all there is to do."""
+        try:
+            is_there = os.path.samestat(Path(self.path).stat(), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            is_there = False
+        if is_there:
+            super().rotate()
+        elif os.access(self.path if Path(self.path).exists() else self.directory, os.R_OK | os.W_OK):
+            self.reopen()
+
+
 def twistd_observer(twistd: Mapping[str, Any], log_format: str, level: str) -> ILogObserver:
     """Open the log where twistd's own options say, and give the observer that writes it.
 
     Standard output with `--nodaemon`, else `--logfile` (twistd.log), rotated on SIGUSR1 as twistd does it.
     """
     name = twistd.get("logfile") or ("-" if twistd["nodaemon"] else "twistd.log")
-    if name == "-":
-        if not twistd["nodaemon"]:
-            raise SystemExit("udpchat: a daemon cannot log to standard output: give --logfile FILE or -n")
-        return Observer(sys.stdout, log_format, level)
-    log_file = LogFile.fromFullPath(name)
+    if name == "-" and not twistd["nodaemon"]:
+        raise SystemExit("udpchat: a daemon cannot log to standard output: give --logfile FILE or -n")
+    out = sys.stdout if name == "-" else _open(name)
+    if isinstance(out, TwistdLog):
 
-    def rotate(*_: object) -> None:
-        from twisted.internet import reactor
+        def rotate(*_: object) -> None:
+            from twisted.internet import reactor
 
-        reactor.callFromThread(log_file.rotate)  # type: ignore[attr-defined]
+            reactor.callFromThread(out.rotate)  # type: ignore[attr-defined]
 
-    signal.signal(signal.SIGUSR1, rotate)
-    return Observer(log_file, log_format, level)
+        signal.signal(signal.SIGUSR1, rotate)
+    elif signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # there is nothing to rotate, and no reason to end
+    return Observer(out, log_format, level)
+
+
+def _open(name: str) -> TextIO:
+    """Open the log, or end the program with a line. What is no file (/dev/null, a pipe) is never rotated."""
+    path = Path(name).absolute()
+    try:
+        if path.exists() and not path.is_file():
+            return path.open("a", encoding="utf-8")
+        return cast(TextIO, TwistdLog.fromFullPath(str(path)))
+    except OSError as error:
+        raise SystemExit(f"udpchat: cannot write the log {path}: {error.strerror or error}") from None
