@@ -232,6 +232,15 @@ class ObserverTests(SynchronousTestCase):
         self.log.error("two")
         self.assertEqual(self.said(), ["two"])
 
+    def test_a_locale_that_has_not_every_character(self) -> None:
+        """Then text has its number in its place, and JSON is UTF-8 all the same: no line is left out."""
+        for log_format, said in (("text", "gr\\xfc\\xdfe \\u20ac"), ("json", "grüße €")):
+            written = io.BytesIO()
+            out = io.TextIOWrapper(written, encoding="ascii")
+            log = Logger("chat.server", observer=Observer(out, log_format, "info", lambda: None))
+            log.info("{text}", text="grüße €")
+            self.assertIn(said, written.getvalue().decode())
+
     def write(self, log_format: str, level: str) -> list[str]:
         """Log one event of each level to an observer of `level`; give the lines that it wrote."""
         out = io.StringIO()

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from io import TextIOWrapper
 from pathlib import Path
 from threading import RLock
 from typing import Any, BinaryIO, TextIO, cast
@@ -107,6 +108,10 @@ class Observer:
         level: str,
         reactor: Callable[[], IReactorTime | None] = running_reactor,
     ) -> None:
+        if isinstance(out, TextIOWrapper) and log_format == "json":
+            out.reconfigure(encoding="utf-8")  # which JSON is (RFC 8259, section 8.1)
+        elif isinstance(out, TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")  # what members say need not fit the locale
         self._out = out
         self._format = format_text if log_format == "text" else format_json
         self._least = LEVELS.index(level)
