@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 import zipfile
@@ -144,6 +145,26 @@ class WheelTests(SynchronousTestCase):
         required = " ".join(about.get_all("Requires-Dist", [])).lower()
         for library in ("twisted", "msgspec", "precis-i18n", "prompt_toolkit"):
             self.assertIn(library, required)
+
+
+class SourceTests(SynchronousTestCase):
+    """What is in the source distribution."""
+
+    def test_what_git_tracks(self) -> None:
+        """It has all that git tracks, but for what is about git: its tests can be run."""
+        wheel()  # skips where there is nothing to build with
+        tracked = {path.relative_to(sources()).as_posix() for path in sources().rglob("*") if path.is_file()}
+        folder = work() / "source"
+        build = f"from setuptools.build_meta import build_sdist; build_sdist({str(folder)!r})"
+        shutil.copytree(sources(), folder / "udpchat")
+        succeed(sys.executable, "-c", build, cwd=folder / "udpchat")
+        (built,) = folder.glob("*.tar.gz")
+        with tarfile.open(built) as archive:
+            names = {member.name.partition("/")[2] for member in archive if member.isfile()}
+        made = {name for name in tracked if name.split("/")[0] in ("build", "udpchat.egg-info")}
+        missing = tracked - names - made - {".gitignore", ".ci/run"}
+        added = {name for name in names - tracked if not name.startswith("udpchat.egg-info/")}
+        self.assertEqual((missing, added - {"PKG-INFO"}), (set(), set()))
 
 
 class InstalledTests(SynchronousTestCase):
