@@ -312,6 +312,16 @@ class TwistdLogTests(SynchronousTestCase):
         log.write("two\n")
         self.assertEqual(self.path.read_bytes(), b"two\n")
 
+    def test_who_may_read_it(self) -> None:
+        """Its owner alone, whatever the umask is; a file that was made for others stays theirs."""
+        self.addCleanup(os.umask, os.umask(0))
+        for mode in (0o600, 0o640):
+            if mode != 0o600:
+                self.path.chmod(mode)
+            self.open().rotate()
+            for path in (self.path, self.path.with_name("chat.log.1")):
+                self.assertEqual(path.stat().st_mode & 0o777, mode)
+
     def test_what_cannot_be_written(self) -> None:
         """Where there can be no log the program ends with a line."""
         self.options["logfile"] = str(self.path / "chat.log")
