@@ -178,6 +178,7 @@ class KeyTests(SecureCase):
             self.feed(client, b"")
             self.assertEqual(await client.ended, 1)
             self.assertIn(b"chmod 600", client.errors)
+            self.assertTrue(client.errors.startswith(b"udpchat: others can read "), client.errors)
             self.assertEqual(client.errors.count(b"\n"), 1)
 
 

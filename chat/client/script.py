@@ -165,10 +165,12 @@ class Script:
     def start(self, client: ChatClient) -> None:
         """Begin."""
         self._deadline = self._clock.callLater(ANSWER_SECONDS, self._give_up)
-        client.closed.addCallbacks(self._closed, self._fail)
         self._visit.begin(client, self._destination.room).addCallbacks(self._entered, self._kept_out)
         self._print.happened(LinkChanged(self._link, self._reason))
         client.connect().addErrback(self._refused)
+        client.closed.addCallbacks(
+            self._closed, self._fail
+        )  # behind it: it may be over already, and knows why
 
     def stop(self) -> None:
         """End the visit here and now: what has no outcome is told, but nothing more is asked."""
