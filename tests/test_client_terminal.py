@@ -192,6 +192,27 @@ class TalkTests(SecureTerminalCase):
         )
         await self.leave(person, CTRL_D)
 
+    async def test_put_out(self) -> None:
+        """What was being typed for a room that one is put out of is said in another when one wants that."""
+        nick, boss, room = self.nick(), self.nick(), self.nick("room")
+        operator = self.follower(boss)
+        await operator.joined()
+        operator.transport.write(f"/join {room}\n".encode())
+        await operator.until(lambda: f"you are in {room}".encode() in operator.out)
+        person = await self.come_in(nick)
+        person.type(f"/join {room}".encode() + ENTER)
+        await person.sees(f"-!- you are in {room}", ">", f"{room} | connected")
+        person.type(b"for you")
+        await person.sees("> for you", f"{room} | connected")
+        operator.transport.write(f"/kick {nick}\n".encode())
+        await person.sees("> for you", self.bar)
+        person.type(ENTER)
+        asked = f"-- you are out of {room}, for which this was meant: Enter says it in {self.room} --"
+        await person.sees(asked, "> for you", self.bar)
+        person.type(ENTER)
+        await person.sees(asked, f"{nick}: for you", ">", self.bar)
+        await self.leave(person, CTRL_D)
+
     async def test_paste(self) -> None:
         """The lines of a paste are said one by one, in their order; `exit` is one like others there."""
         nick = self.nick()

@@ -20,7 +20,7 @@ from chat.client.happenings import Happening, Link
 from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.plain import check_line, says_goodbye
 from chat.client.questions import Leave, at_prompt
-from chat.client.visit import Destination, Stored, Visit
+from chat.client.visit import Destination, Stored, Visit, is_text
 from chat.client.wishes import Wishes
 from chat.errors import RequestRejected
 from chat.messages import DIRECT, is_direct
@@ -72,6 +72,7 @@ class Terminal(AtTerminal):
         )
         self._talking: asyncio.Task[None]
         self._refusal = ""  # of the last nick
+        self._meant_for = ""  # the room that we are put out of, if something was being typed then
 
     async def visit(self) -> int:
         """Ask, chat, leave; gives the exit code. Raises what `ChatClient.connect` fails with."""
@@ -87,6 +88,13 @@ class Terminal(AtTerminal):
         if self._problem is not None:
             self._problem.raiseException()
         return EXIT_FAILED
+
+    def happened(self, happening: Happening) -> None:
+        """Show it. If it is that we are put out of a room, what is being typed was meant for there."""
+        room = self._visit.room
+        super().happened(happening)
+        if self._visit.room != room and self._chat.default_buffer.text:
+            self._meant_for = self._meant_for or room
 
     # --- what is shown
 
@@ -181,10 +189,19 @@ class Terminal(AtTerminal):
             except _Interrupted:
                 draft = self._chat.default_buffer.text
                 continue
-            draft = ""
             lines = line.splitlines()
-            for each in lines:
+            draft = line if self._is_astray(lines) else ""
+            for each in () if draft else lines:
                 self._line(each, is_pasted=len(lines) > 1)
+
+    def _is_astray(self, lines: list[str]) -> bool:
+        """Say whether these were meant for a room that we are not in any more, once: then they are wanted."""
+        (room, now), self._meant_for = (self._meant_for, self._visit.room), ""
+        here = [line for line in lines if is_text(line) and not is_direct(self._visit.target(line))]
+        if not room or not now or not here or says_goodbye(lines[0]):
+            return False
+        self.show_remark(f"you are out of {room}, for which this was meant: Enter says it in {now}")
+        return True
 
     def _line(self, line: str, *, is_pasted: bool) -> None:
         if says_goodbye(line) and (line.startswith("/") or not is_pasted):  # in a paste `exit` is just a word
