@@ -199,9 +199,9 @@ class Options(UsageOptions):
             address = ip_address(self["interface"])
         except ValueError:
             raise UsageError(f"--interface: {self['interface']!r} is not {allowed}") from None
-        if address.version == 6 and address.scope_id:  # Twisted's bind has no place for it
+        if address.version == 6 and address.is_link_local:  # Twisted's bind has no place for which
             raise UsageError(
-                f"--interface: {self['interface']!r} names a link, which cannot be bound alone: use ::"
+                f"--interface: {self['interface']!r} is of one link, which cannot be bound alone: use ::"
             )
 
     def _check_state(self) -> None:
@@ -441,6 +441,7 @@ def _explain(error: CannotListenError, options: Options) -> str:
     hint = {
         errno.EADDRINUSE: "something listens there already; choose another port with --port",
         errno.EACCES: "ports below 1024 need root, or CAP_NET_BIND_SERVICE",
+        errno.EINVAL: "this is no address to listen on; choose another with --interface",
         errno.EADDRNOTAVAIL: "this machine has no such address; choose another with --interface",
     }.get(getattr(cause, "errno", 0), "")
     reason = getattr(cause, "strerror", None) or str(cause)
