@@ -79,7 +79,8 @@ def main() -> None:
     from twisted.logger import ILogObserver, globalLogBeginner
     from zope.interface import implementer
 
-    from chat.server.tap import Options, makeService
+    from chat.server.options import Options
+    from chat.server.tap import makeService
 
     clock: Any = reactor
     watch = Watch(clock)

@@ -26,12 +26,12 @@ from twisted.internet.defer import Deferred
 from chat.hub.hub import Hub
 from chat.identity import load_identity
 from chat.limits import NO_LIMITS, Limits
+from chat.server.options import KEY_FILE
 from chat.server.peer import Addr, Peer
 from chat.server.port import UdpPort
 from chat.server.protocol import ChatServer
 from chat.server.settings import Settings
 from chat.server.storage import STORE_FILE, Worker
-from chat.server.tap import KEY_FILE
 from chat.store.sqlite import SqliteStore
 from chat.wire.dtls import DtlsListener
 

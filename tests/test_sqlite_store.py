@@ -221,7 +221,7 @@ class FaultTests(SqliteTestCase):
             ("text", lambda path: path.write_bytes(b"dear diary, today " * 100), "not a database"),
             ("other", _make_other, "another program"),
             ("newer", _make_newer, "newer"),
-            ("folder", lambda path: path.mkdir(), "unable to open"),
+            ("folder", lambda path: path.mkdir(), "is no file"),
         ):
             path = self.path.with_name(name)
             make(path)
@@ -256,6 +256,13 @@ class FaultTests(SqliteTestCase):
         self.path.symlink_to(self.path)
         with self.assertRaisesRegex(StoreError, "a link that leads to itself"):
             self.open()
+
+    def test_no_file(self) -> None:
+        """What is there and is no file is refused, and nothing is made beside it."""
+        os.mkfifo(self.path)
+        with self.assertRaisesRegex(StoreError, "is no file"):
+            self.open()
+        self.assertEqual([each.name for each in self.path.parent.iterdir()], [self.path.name])
 
     def test_two_servers(self) -> None:
         """A second server on one file is refused until the first one has let go."""

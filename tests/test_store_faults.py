@@ -12,8 +12,8 @@ from unittest import SkipTest
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from chat.server.options import KEY_FILE
 from chat.server.storage import STORE_FILE
-from chat.server.tap import KEY_FILE
 from chat.store.tables import Tables
 from tests.loopback_support import LoopbackTestCase
 from tests.server_process import DEADLINE, FOREGROUND, Record, ServerProcess, run, twistd

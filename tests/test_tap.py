@@ -1,4 +1,4 @@
-"""Tests of the options of `chat.server.tap`."""
+"""Tests of `chat.server.options`, and of what is made of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from chat.errors import RequestRejected
 from chat.fingerprints import show_fingerprint
 from chat.identity import load_identity
 from chat.server.logs import FORMATS, LEVELS
+from chat.server.options import KEY_FILE, MOTD_FILE_BYTES, PLAIN, PORT, Options
 from chat.server.settings import IDLE_SECONDS, Settings
 from chat.server.storage import STORE_FILE
-from chat.server.tap import KEY_FILE, MOTD_FILE_BYTES, PLAIN, PORT, Options, makeService
+from chat.server.tap import makeService
 from tests.identity_support import set_variables
 from tests.server_process import FOREGROUND, run, twistd
 
@@ -136,6 +137,10 @@ class OptionsTests(SynchronousTestCase):
             )
         for link_local in ("fe80::1%eth0", "fe80::1"):
             self.assertIn("use ::", self.refused(f"--interface={link_local}"))
+
+    def test_words(self) -> None:
+        """What is no option is named: it may be one that lacks its hyphens."""
+        self.assertEqual(self.refused("port=6789"), "'port=6789': nothing but options can be given")
 
     def test_huge_numbers(self) -> None:
         """A number of more digits than Python converts is out of range like any other."""

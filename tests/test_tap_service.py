@@ -20,8 +20,9 @@ from twisted.trial.unittest import TestCase
 
 from chat.fingerprints import show_fingerprint
 from chat.identity import load_identity
+from chat.server.options import KEY_FILE
 from chat.server.storage import STORE_FILE
-from chat.server.tap import KEY_FILE, ChatService, makeService
+from chat.server.tap import ChatService, makeService
 from tests.dtls_support import new_client
 from tests.server_process import DEADLINE
 from tests.test_tap import parse

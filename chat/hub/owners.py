@@ -27,7 +27,7 @@ MAX_OWNERS = 50_000  # 200 bytes each; beyond them nicks are used and not owned
 MAX_DEVICES = 8  # keys linked to one account
 CODE_SECONDS = 600.0  # to walk from one machine to the other
 MAX_CODES = 1_000  # that wait; the oldest is forgotten first
-CODE_CHARS = 12  # of base32: 60 bits, and a guess takes a handshake
+CODE_CHARS = 12  # of base32: 60 bits, which nobody guesses in ten minutes
 _SECRET_BYTES = 8  # 13 characters of base32
 _NAME_BYTES = 16  # of an account in its log's name: nobody finds another key that begins with them
 

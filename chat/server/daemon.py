@@ -18,7 +18,7 @@ def _run() -> None:
     from twisted.python.usage import UsageError
     from twisted.scripts.twistd import run
 
-    from chat.server.tap import Options
+    from chat.server.options import Options
 
     ignored = signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `udpchatd --help | head`
     try:  # twistd says what is wrong below a page of help, on standard output

@@ -240,6 +240,8 @@ def _lock(path: Path) -> int:
         raise StoreError(f"{path} is a link that leads to itself") from None
     lock = real.with_name(f"{real.name}.lock")
     try:
+        if real.exists() and not real.is_file():
+            raise StoreError(f"{path} is no file")
         opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:
         raise StoreError(f"{path}: there is no folder {path.parent}") from None
