@@ -58,18 +58,23 @@ def work() -> Path:
 
 
 @cache
-def sources() -> Path:
-    """Give a copy of what git tracks, or would: never a stale build/. Skips where git cannot tell."""
+def tracked() -> frozenset[str]:
+    """Give the names of all that git tracks, or would. Skips where git cannot tell."""
     if shutil.which("git") is None:
         raise SkipTest("git is not installed: what belongs to the checkout is not known")
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=CHECKOUT)
     if listed.returncode:
         raise SkipTest(f"not a git checkout: {listed.stderr.strip()}")
-    copy = work() / "copy"
-    for name in filter(None, listed.stdout.split("\0")):
-        if (CHECKOUT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(CHECKOUT / name, copy / name)
+    return frozenset(name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).is_file())
+
+
+@cache
+def sources(name: str = "copy") -> Path:
+    """Give a copy of what git tracks: never a stale build/."""
+    copy = work() / name
+    for each in tracked():
+        (copy / each).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(CHECKOUT / each, copy / each)
     return copy
 
 
@@ -153,17 +158,14 @@ class SourceTests(SynchronousTestCase):
     def test_what_git_tracks(self) -> None:
         """It has all that git tracks, but for what is about git: its tests can be run."""
         wheel()  # skips where there is nothing to build with
-        tracked = {path.relative_to(sources()).as_posix() for path in sources().rglob("*") if path.is_file()}
         folder = work() / "source"
         build = f"from setuptools.build_meta import build_sdist; build_sdist({str(folder)!r})"
-        shutil.copytree(sources(), folder / "udpchat")
-        succeed(sys.executable, "-c", build, cwd=folder / "udpchat")
+        succeed(sys.executable, "-c", build, cwd=sources("source/udpchat"))
         (built,) = folder.glob("*.tar.gz")
         with tarfile.open(built) as archive:
             names = {member.name.partition("/")[2] for member in archive if member.isfile()}
-        made = {name for name in tracked if name.split("/")[0] in ("build", "udpchat.egg-info")}
-        missing = tracked - names - made - {".gitignore", ".ci/run"}
-        added = {name for name in names - tracked if not name.startswith("udpchat.egg-info/")}
+        missing = tracked() - names - {".gitignore", ".ci/run"}
+        added = {name for name in names - tracked() if not name.startswith("udpchat.egg-info/")}
         self.assertEqual((missing, added - {"PKG-INFO"}), (set(), set()))
 
 
