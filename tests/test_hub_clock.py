@@ -59,20 +59,22 @@ class ClockTests(OperatorTests):
         return memo_key(Owner, "kim"), memo_key(Charter, DEN), memo_key(Seat, ANN)
 
     def test_what_was_before(self) -> None:
-        """What an earlier server has dated stays as it is: that was by another clock."""
-        used = int(EPOCH) - 86_400
-        owners = {"eve": Owner("eve", b"E" * 32, used)}
-        charters = {DEN: Charter(operators=(KIMS,), used=used)}
-        bans = {"nick:bad": Ban("bad", "olga", used, 0, "")}
-        seats = {b"p" * 16: Seat("pat", None, is_plain=False, is_away=False, rooms=[], since=used)}
-        memos = Memos(owners, bans=bans, charters=charters, seats=seats)
-        self.begin(Hub(operators=[OLGAS], limits=Limits(NO_LIMITS)), memos)
-        self.kept()
-        self.set_clock(86_400)
-        changed = self.kept()
-        room, seat = memo_key(Charter, DEN), memo_key(Seat, b"p" * 16)
-        for key in (memo_key(Owner, "eve"), memo_key(Ban, "nick:bad"), room, seat):
-            self.assertNotIn(key, changed)
+        """What an earlier server has dated stays as it is, be it later than this one's clock showed."""
+        for used in (int(EPOCH) - 86_400, int(EPOCH) + STEP - 86_400):
+            owners = {"eve": Owner("eve", b"E" * 32, used)}
+            charters = {DEN: Charter(operators=(KIMS,), used=used)}
+            bans = {"nick:bad": Ban("bad", "olga", used, used + STEP, "")}
+            mutes = {"/nick:loud": Mute("loud", "olga", used, used + STEP, "")}
+            seats = {b"p" * 16: Seat("pat", None, is_plain=False, is_away=False, rooms=[], since=used)}
+            memos = Memos(owners, bans=bans, mutes=mutes, charters=charters, seats=seats)
+            self.begin(Hub(operators=[OLGAS], limits=Limits(NO_LIMITS)), memos)
+            self.kept()
+            self.set_clock(STEP)
+            changed = self.kept()
+            room, seat = memo_key(Charter, DEN), memo_key(Seat, b"p" * 16)
+            restricted = memo_key(Ban, "nick:bad"), memo_key(Mute, "/nick:loud")
+            for key in (memo_key(Owner, "eve"), *restricted, room, seat):
+                self.assertNotIn(key, changed)
 
     def test_the_next_start(self) -> None:
         """A nick that was used today is its owner's, though the server had thought it was last spring."""

@@ -97,9 +97,9 @@ class Bans:
         for about in self._bans.over(at):
             self.remove(about)
 
-    def redate(self, since: int, by: int) -> None:
-        """Let what began at `since` or later be so many seconds later: the clock was set."""
-        for about, ban in self._bans.redate(since, by):
+    def redate(self, dates: range, by: int) -> None:
+        """Let what began at one of `dates` be so many seconds later: the clock was set."""
+        for about, ban in self._bans.redate(dates, by):
             self._notebook.write(about, ban)
 
     def lines(self) -> Iterator[tuple[str, str]]:

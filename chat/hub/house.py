@@ -178,10 +178,10 @@ class House:
                 self.charters.dissolve(room)
                 self._forget(room)
 
-    def redate(self, since: int, by: int) -> None:
-        """Let rooms that were used at `since` or later be so many seconds later: the clock was set."""
+    def redate(self, dates: range, by: int) -> None:
+        """Let rooms that were used last at one of `dates` be so many seconds later: the clock was set."""
         for room in self._rooms.values():
-            if room.has_charter and room.charter.used >= since:
+            if room.has_charter and room.charter.used in dates:
                 self.charters.amend(room, used=room.charter.used + by)
         self._look_at = 0.0
 

@@ -106,9 +106,9 @@ class Mutes:
         for room in [room for room in self._counts if room and is_gone(room)]:
             self.clear(room)
 
-    def redate(self, since: int, by: int) -> None:
-        """Let what began at `since` or later be so many seconds later: the clock was set."""
-        for (room, who), mute in self._mutes.redate(since, by):
+    def redate(self, dates: range, by: int) -> None:
+        """Let what began at one of `dates` be so many seconds later: the clock was set."""
+        for (room, who), mute in self._mutes.redate(dates, by):
             self._notebook.write(f"{room}/{who}", mute)
 
     def lines(self) -> Iterator[tuple[str, str]]:

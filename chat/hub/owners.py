@@ -164,10 +164,10 @@ class Owners:
             else:
                 self._drop(nick)
 
-    def redate(self, since: int, by: int) -> None:
-        """Move what was used at `since` or later by so many seconds: the clock was set."""
+    def redate(self, dates: range, by: int) -> None:
+        """Move what was used last at one of `dates` by so many seconds: the clock was set."""
         for nick, owner in self._owners.items():
-            if owner.used >= since:
+            if owner.used in dates:
                 self._owners[nick] = replace(owner, used=owner.used + by)
                 self._notebook.write(nick, self._owners[nick])
         self._owners = OrderedDict(sorted(self._owners.items(), key=lambda item: item[1].used))

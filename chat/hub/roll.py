@@ -42,21 +42,23 @@ class Roll:
         """Learn that `now`, at the beginning, is `at` in seconds since 1970."""
         self.now, self.began, self._epoch = now, now, at - now
 
-    def reset_clock(self, now: float, at: float) -> tuple[int, int]:
+    def reset_clock(self, now: float, at: float) -> tuple[range, int]:
         """Learn that `now` is `at`: the wall clock was set.
 
-        Gives since when dates were by the clock as it was, and how many seconds they lack.
+        Gives which dates were by the clock as it was, and how many seconds they lack. What is later than that
+        clock showed was dated by an earlier server, whose clock was right: some begin in 1970.
         """
-        since, by = int(self.began + self._epoch), round(at - now - self._epoch)
+        dates = range(int(self.began + self._epoch), int(now + self._epoch) + 1)
+        by = round(at - now - self._epoch)
         self.now, self._epoch = now, at - now
         for member in self._members.values():
-            if member.since >= since:
+            if member.since in dates:
                 member.since += by
                 self.note(member)
-        self.owners.redate(since, by)
-        self.bans.redate(since, by)
-        self.mutes.redate(since, by)
-        return since, by
+        self.owners.redate(dates, by)
+        self.bans.redate(dates, by)
+        self.mutes.redate(dates, by)
+        return dates, by
 
     def look(self, now: float) -> None:
         """Learn what time it is."""

@@ -50,12 +50,12 @@ class Terms(Generic[A, T]):
         """Let one end; give it. None: there is none."""
         return self._terms.pop(about, None)
 
-    def redate(self, since: int, by: int) -> list[tuple[A, T]]:
-        """Move those that began at `since` or later by so many seconds, and give them: the clock was set."""
+    def redate(self, dates: range, by: int) -> list[tuple[A, T]]:
+        """Move those that began at one of `dates` by so many seconds, and give them: the clock was set."""
         moved = [
             (about, replace(term, at=term.at + by, until=term.until and term.until + by))
             for about, term in self
-            if term.at >= since
+            if term.at in dates
         ]
         self._terms.update(moved)
         self._look_at = 0.0
