@@ -312,6 +312,17 @@ class TwistdLogTests(SynchronousTestCase):
         log.write("two\n")
         self.assertEqual(self.path.read_bytes(), b"two\n")
 
+    def test_a_folder_that_is_closed(self) -> None:
+        """Where nobody can say what is there by now it goes on as it is: no line is lost."""
+        self.path = self.path.parent / "folder" / "chat.log"
+        self.path.parent.mkdir()
+        log = self.open()
+        moved = self.path.parent.rename(self.path.parent.with_name("moved"))
+        self.path.parent.touch()  # what is looked up below a file fails, for root, too
+        log.write("x" * 1_000_000)
+        log.write("two\n")
+        self.assertTrue((moved / "chat.log").read_text().endswith("xtwo\n"))
+
     def test_who_may_read_it(self) -> None:
         """Its owner alone, whatever the umask is; a file that was made for others stays theirs."""
         self.addCleanup(os.umask, os.umask(0))

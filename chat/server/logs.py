@@ -168,6 +168,8 @@ class TwistdLog(LogFile):
             is_there = os.path.samestat(Path(self.path).stat(), os.fstat(self._file.fileno()))
         except FileNotFoundError:
             is_there = False
+        except OSError:  # the user of --uid may not look into its folder, but what is open can be written
+            return
         if is_there:
             super().rotate()
         elif os.access(self.path if Path(self.path).exists() else self.directory, os.R_OK | os.W_OK):
