@@ -215,6 +215,25 @@ class FaultTests(SqliteTestCase):
         aside.rename(self.path)
         self.assertIsInstance(self.successResultOf(store.append(draft(1), 0)), Appended)
 
+    def test_a_file_that_is_replaced(self) -> None:
+        """A copy that was put in its place can be served by who does what the refusal says."""
+        tables = Tables(self.path, START)
+        tables.append([(draft(1), 0)], START)
+        copy = self.path.with_name("copy.db")
+        other = sqlite3.connect(self.path)
+        self.addCleanup(other.close)
+        other.execute("VACUUM INTO ?", (str(copy),))
+        for n in range(2, 100):
+            tables.append([(draft(n, text="x" * 500), n - 1)], START)
+        copy.replace(self.path)
+        with self.assertRaisesRegex(StoreError, "stop the server and remove chat.db-wal before"):
+            tables.append([(draft(100), 99)], START)
+        tables.close()
+        self.path.with_name("chat.db-wal").unlink()
+        tables = Tables(self.path, START)
+        self.addCleanup(tables.close)
+        self.assertEqual([fact.n for fact in tables.facts(0, 10)], [1])
+
     def test_files_that_are_none_of_ours(self) -> None:
         """No database, another program's, a newer release's, a folder: each is refused and left as it was."""
         for name, make, word in (

@@ -168,7 +168,9 @@ class Tables:
         """Do what is inside as one transaction, in the file of that name: what goes into one that somebody
         removed is lost at the end."""
         if _which(self._path) != self._file:
-            raise StoreError(f"{self._path} was removed or replaced while the server ran: start it again")
+            # what we have in the -wal does not fit another file: opened beside it, it would break that one
+            todo = f"put it back, or stop the server and remove {self._path.name}-wal before the next start"
+            raise StoreError(f"{self._path} was removed or replaced while the server ran: {todo}")
         with transaction(self._connection):
             yield
 
