@@ -333,6 +333,20 @@ class TwistdLogTests(SynchronousTestCase):
             for path in (self.path, self.path.with_name("chat.log.1")):
                 self.assertEqual(path.stat().st_mode & 0o777, mode)
 
+    def test_a_link(self) -> None:
+        """What a link leads to is for its owner alone and is rotated; the link stays."""
+        link = self.path.with_name("link.log")
+        link.symlink_to(self.path)
+        self.options["logfile"] = str(link)
+        self.addCleanup(os.umask, os.umask(0))
+        log = Logger("chat.server", observer=twistd_observer(self.options, "text", "info"))
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+        for text in ("x" * 1_000_000, "two"):
+            log.error(text)
+        self.assertTrue(link.is_symlink())
+        self.assertTrue(link.read_text().endswith("two\n"))
+        self.assertTrue(self.path.with_name("chat.log.1").is_file())
+
     def test_what_cannot_be_written(self) -> None:
         """Where there can be no log the program ends with a line."""
         self.options["logfile"] = str(self.path / "chat.log")

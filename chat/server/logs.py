@@ -200,7 +200,7 @@ def twistd_observer(twistd: Mapping[str, Any], log_format: str, level: str) -> I
 
 def _open(name: str) -> TextIO:
     """Open the log, or end the program with a line. What is no file (/dev/null, a pipe) is never rotated."""
-    path = Path(name).absolute()
+    path = Path(os.path.realpath(name))  # of a link (/dev/stdout) what it leads to is made, and moved
     try:
         if path.exists() and not path.is_file():
             return path.open("a", encoding="utf-8")
