@@ -213,6 +213,21 @@ class TalkTests(SecureTerminalCase):
         await person.sees(asked, f"{nick}: for you", ">", self.bar)
         await self.leave(person, CTRL_D)
 
+    async def test_stopped(self) -> None:
+        """Stopped from outside, it has the terminal again when it goes on, as keys need it."""
+        nick = self.nick()
+        person = await self.come_in(nick)
+        person.type(b"half")
+        await person.sees("> half", self.bar)
+        person.transport.signalProcess("STOP")
+        person.cook()
+        begun = len(person.out)
+        person.transport.signalProcess(signal.SIGCONT)
+        await person.until(lambda: b"\x1b[6n" in person.out[begun:])
+        person.type(b" a line" + ENTER)
+        await person.sees(f"{nick}: half a line", ">", self.bar)
+        await self.leave(person, CTRL_D)
+
     async def test_paste(self) -> None:
         """The lines of a paste are said one by one, in their order; `exit` is one like others there."""
         nick = self.nick()

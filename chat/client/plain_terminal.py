@@ -16,6 +16,7 @@ from chat.client.address import Place
 from chat.client.plain import PlainClient, says_goodbye
 from chat.client.questions import NICK, Leave, at_prompt
 from chat.client.resolve import resolve
+from chat.client.shell import terminal_again
 from chat.errors import RequestRejected
 from chat.wire.lines import NICK_TAKEN
 
@@ -37,7 +38,7 @@ class Terminal:
 
     async def visit(self) -> int:
         """Ask, chat, leave; gives the exit code. Raises `AddressError`."""
-        with patch_stdout():
+        with patch_stdout(), terminal_again():
             try:
                 place = self._place or await self._questions.place()
                 resolving = resolve(place, self._reactor.nameResolver)

@@ -20,6 +20,7 @@ from chat.client.happenings import Happening, Link
 from chat.client.loop import EXIT_FAILED, EXIT_OK
 from chat.client.plain import check_line, says_goodbye
 from chat.client.questions import Leave, at_prompt
+from chat.client.shell import terminal_again
 from chat.client.visit import Destination, Stored, Visit, is_text
 from chat.client.wishes import Wishes
 from chat.errors import RequestRejected
@@ -76,7 +77,7 @@ class Terminal(AtTerminal):
 
     async def visit(self) -> int:
         """Ask, chat, leave; gives the exit code. Raises what `ChatClient.connect` fails with."""
-        with patch_stdout():
+        with patch_stdout(), terminal_again():
             try:
                 self._connect(await self._destination())
                 self._talking = asyncio.ensure_future(self._talk())

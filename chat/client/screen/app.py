@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -32,6 +31,7 @@ from chat.client.screen.model import Model
 from chat.client.screen.rows import Rows
 from chat.client.screen.text import width
 from chat.client.screen.theme import colours
+from chat.client.shell import terminal_again
 
 REDRAW_SECONDS = 1 / 20  # between two for what happens; a key is answered at once
 REFRESH_SECONDS = 1.0  # of what counts seconds
@@ -118,12 +118,10 @@ class App:
         """Show the screen until the person leaves."""
         output = self.application.output
         output.write_raw(_TITLE_SAVED)
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGCONT, self._take_terminal)
         try:
-            await self.application.run_async(handle_sigint=False, set_exception_handler=False)
+            with terminal_again():
+                await self.application.run_async(handle_sigint=False, set_exception_handler=False)
         finally:
-            loop.remove_signal_handler(signal.SIGCONT)
             if self._redraw is not None:
                 self._redraw.cancel()
             output.write_raw(_TITLE_BACK)
@@ -269,13 +267,6 @@ class App:
         """Say how much of the typed line is left of the screen: nothing, if all before the cursor fits."""
         before = width(self.prompt) + width(self.buffer.document.text_before_cursor)
         return 0 if before < self.application.output.get_size().columns else line.horizontal_scroll
-
-    def _take_terminal(self) -> None:
-        """Have the terminal again: after a kill -STOP the shell has made it its own."""
-        if self.application.is_running:
-            self.application.input.raw_mode().__enter__()  # for the rest of the run, which puts it back
-            self.application.renderer.erase()
-            self.application.invalidate()
 
     def _show(self) -> None:
         self._redraw = None
