@@ -6,7 +6,7 @@ import signal
 
 from chat.identity import KnownServers, parse_fingerprint
 from tests.client_process import ROOT
-from tests.client_screen import ScreenCase
+from tests.client_screen import PASTE, ScreenCase
 from tests.client_terminal import CTRL_C, CTRL_D, ENTER
 
 OTHER_KEY = f"SHA256:{'A' * 43}"
@@ -40,6 +40,15 @@ class ComingAndGoingTests(ScreenCase):
         person, screen = self.at_screen(self.address, "--nick", nick, "--room", self.room)
         person.type(b"early" + ENTER)
         await person.until(lambda: f"{nick}: early" in screen.said() and "pending" not in screen.network)
+        await self.leave(person, CTRL_D)
+
+    async def test_pasted_ahead(self) -> None:
+        """So is what is pasted then, to its end: a line `exit` in it ends nothing."""
+        nick = self.nick()
+        person, screen = self.at_screen(self.address, "--nick", nick, "--room", self.room)
+        person.type(PASTE % b"one\nexit\nthree" + b"y" + ENTER)
+        said = [f"{nick}: {word}" for word in ("one", "exit", "three")]
+        await person.until(lambda: screen.said()[-3:] == said and "pending" not in screen.network)
         await self.leave(person, CTRL_D)
 
     async def test_a_refused_nick(self) -> None:

@@ -35,8 +35,8 @@ from chat.client.shell import terminal_again
 
 REDRAW_SECONDS = 1 / 20  # between two for what happens; a key is answered at once
 REFRESH_SECONDS = 1.0  # of what counts seconds
-TYPED_AHEAD = 100  # lines that wait until the chat is loaded, which takes half a second
 PASTE_LINES = 500  # lines of one paste: half of what may wait for the server
+TYPED_AHEAD = PASTE_LINES + 100  # lines that wait until the chat is loaded, which takes half a second
 PROMPT = "> "
 _SHOWN = 24  # characters of a paste in the question whether to say it
 _TITLE_SAVED, _TITLE_BACK = "\x1b[22;2t", "\x1b[23;2t"  # xterm's stack of titles
@@ -84,7 +84,8 @@ class App:
         self.completion = Completion()
         self._environ = environ
         self._doings: Doings | None = None
-        self._ahead: deque[str] = deque(maxlen=TYPED_AHEAD)
+        # lines for the chat once it is there, and whether each is of a paste
+        self._ahead: deque[tuple[str, bool]] = deque(maxlen=TYPED_AHEAD)
         self._questions: deque[tuple[str, asyncio.Future[str]]] = deque()  # one who asks waits for the answer
         self._draft = Document()  # what was being typed when a question came
         self._redraw: asyncio.TimerHandle | None = None
@@ -131,7 +132,8 @@ class App:
         """Let the chat have what was typed, and what will be."""
         self._doings = doings
         while self._ahead and not self._questions:
-            doings.typed(self._ahead.popleft())
+            line, is_pasted = self._ahead.popleft()
+            (doings.pasted if is_pasted else doings.typed)(line)
         self.touch()
 
     async def ask(self, question: str) -> str:
@@ -142,7 +144,7 @@ class App:
             self.buffer.reset()
         self._questions.append((question, answer))
         if self._ahead and self._doings is None:
-            self._answer(self._ahead.popleft())
+            self._answer(self._ahead.popleft()[0])
         self.touch()
         return await answer
 
@@ -243,13 +245,13 @@ class App:
 
     def _typed(self, line: str) -> None:
         if self._doings is None:
-            self._ahead.append(line)
+            self._ahead.append((line, False))
         else:
             self._doings.typed(line)
 
     def _pasted(self, line: str) -> None:
         if self._doings is None:
-            self._ahead.append(line)
+            self._ahead.append((line, True))
         else:
             self._doings.pasted(line)
 
