@@ -18,7 +18,7 @@ ROOM_BYTES = 32
 ROOM_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-_."  # nothing that two people could spell in two ways
 NICK_CHARS = 24  # fits beside a message on an 80 column terminal
 NICK_BYTES = 64  # 24 characters of most scripts; keeps a rendered line within 1,024 bytes
-MAX_ASKED_NICK = 2 * NICK_CHARS  # before preparation, which may join characters but takes quadratic time
+MAX_ASKED_NICK = 2 * NICK_CHARS  # before it is looked at: normalising may join characters
 MARKS_A_BASE = 4  # no living script needs more, and a tower of marks covers the lines above
 
 # Normalising sorts runs of marks, in quadratic time: UAX #15, section 13 (Stream-Safe Text) allows 30.
@@ -91,8 +91,9 @@ def is_blank(text: str) -> bool:
 def nick_key(text: str) -> str:
     """Give the key that `text` would have among nicks, for looking one up; never refuses."""
     try:
+        _check_characters(text[:MAX_ASKED_NICK])
         return str(_COMPARED.enforce(text[:MAX_ASKED_NICK]))
-    except UnicodeEncodeError:
+    except (RequestRejected, UnicodeEncodeError):
         return text.casefold()
 
 
@@ -140,22 +141,34 @@ def check_nick(text: str) -> Nick:
     Letters, marks, digits and `_-.` only, a letter or digit first, at most 24 characters and 64 bytes of
     UTF-8; prepared and compared by RFC 8266, so that Bob, BOB and full-width Bob are one nick.
     """
-    if len(text) > MAX_ASKED_NICK:
-        raise RequestRejected("NICK_INVALID", f"a nick has at most {NICK_CHARS} characters")
+    _check_characters(text)
     try:
         shown = _SHOWN.enforce(text)
         key = _COMPARED.enforce(shown)  # of what is shown: some characters fold to what they do not look like
     except UnicodeEncodeError:
         raise RequestRejected("NICK_INVALID", "a nick has letters, digits and _-. only") from None
-    if len(shown) > NICK_CHARS or len(shown.encode()) > NICK_BYTES:
+    if len(shown.encode()) > NICK_BYTES:
         raise RequestRejected("NICK_INVALID", f"a nick has at most {NICK_CHARS} characters")
-    if not all(char in _NICK_PUNCTUATION or _is_word(char) for char in shown):
-        raise RequestRejected("NICK_INVALID", "a nick has letters, digits and _-. only")
     if not shown[0].isalnum() or clean_text(shown) != shown:
         raise RequestRejected("NICK_INVALID", "a nick begins with a letter or a digit")
     if key in RESERVED_NICKS:
         raise RequestRejected("NICK_RESERVED", f"{shown} is reserved")
     return Nick(shown, key)
+
+
+def _check_characters(text: str) -> None:
+    """Raise `RequestRejected` for what no preparation makes a nick of.
+
+    Preparing looks at each character several times, at some of them together with all others, and U+FDFA
+    becomes 18. So only what can be one is prepared: a datagram may hold some hundred lines with a nick each.
+    """
+    if len(text) > MAX_ASKED_NICK:
+        raise RequestRejected("NICK_INVALID", f"a nick has at most {NICK_CHARS} characters")
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if len(plain) > NICK_CHARS:
+        raise RequestRejected("NICK_INVALID", f"a nick has at most {NICK_CHARS} characters")
+    if not all(char in _NICK_PUNCTUATION or _is_word(char) for char in plain):
+        raise RequestRejected("NICK_INVALID", "a nick has letters, digits and _-. only")
 
 
 def _is_word(char: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
+from types import FrameType
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,6 +175,23 @@ class CheckNickTests(SynchronousTestCase):
         """Any text has a key to look for, that of the nick where it is one."""
         self.assertEqual(nick_key("Ｂｏｂ"), "bob")
         self.assertEqual(nick_key("No Nick\x00"), "no nick\x00")
+
+    def test_what_no_nick_can_be_is_not_prepared(self) -> None:
+        """Preparing is slow for some: a datagram with hundreds of such nicks would hold up everybody."""
+        calls: list[str] = []
+
+        def note(_: FrameType, event: str, __: object) -> None:
+            calls.append(event)
+
+        for text in ("\ufdfa" * 48, "\ufdfa" * 2, "\u30fb" * 23 + "\u30a2", "\u0660" * 48):
+            calls.clear()
+            sys.setprofile(note)
+            try:
+                self.rejected(text)
+                nick_key(text)
+            finally:
+                sys.setprofile(None)
+            self.assertLess(len(calls), 400, ascii(text))
 
     def test_a_huge_nick_costs_nothing(self) -> None:
         """What is far too long is refused before it is prepared."""
