@@ -10,7 +10,7 @@ from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
@@ -24,10 +24,11 @@ from chat.wire.dtls_server_channel import ServerChannel
 
 NED: Addr = ("10.0.0.1", 40_000)
 EVE: Addr = ("10.0.0.66", 40_000)
+AnyKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 SECRET = b"the secret of a server's cookies"
 
 
-def make_certificate(key: ec.EllipticCurvePrivateKey, name: str = "udpchat", padding: int = 0) -> bytes:
+def make_certificate(key: AnyKey, name: str = "udpchat", padding: int = 0) -> bytes:
     """Give a self-signed certificate (PEM), with so many bytes that nobody needs; it ran out long ago."""
     who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -45,7 +46,7 @@ def make_certificate(key: ec.EllipticCurvePrivateKey, name: str = "udpchat", pad
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem(key: AnyKey) -> bytes:
     """Give a private key as PEM."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

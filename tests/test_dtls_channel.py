@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -36,6 +36,28 @@ from tests.dtls_support import (
     to_and_fro,
 )
 from tests.test_dtls_records import message, record
+
+
+def rsa_key(exponent: int) -> rsa.RSAPrivateKey:
+    """Give a key with this exponent, a prime."""
+    numbers = rsa.generate_private_key(65_537, 2_048).private_numbers()
+    p, q = numbers.p, numbers.q
+    d = pow(exponent, -1, (p - 1) * (q - 1))
+    public = rsa.RSAPublicNumbers(exponent, p * q)
+    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
+
+
+class SlowKeyTests(SynchronousTestCase):
+    """Who may choose what we have to compute."""
+
+    def test_exponents(self) -> None:
+        """A key of RSA is taken, but none that was made so that it takes long to check what it has signed."""
+        for exponent, is_taken in ((65_537, True), ((1 << 61) - 1, False)):
+            key = rsa_key(exponent)
+            door, client = Door(), DtlsClient(make_context(key_pem(key), make_certificate(key)), 0.0)
+            to_and_fro(client, door)
+            channel = door.channels.get(NED)
+            self.assertEqual(channel is not None and channel.is_up, is_taken, exponent)
 
 
 class SessionTests(SynchronousTestCase):
