@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 from chat.hub.effects import Effect, Send
 from chat.hub.hub import Hub
 from chat.hub.owners import (
@@ -28,6 +31,7 @@ from chat.messages import (
     Release,
     Welcome,
 )
+from chat.stored import Heads, RoomHeads
 from tests.hub_support import ANN, BOB, EVE, HubTests, hello, only, refusal
 
 KEY, OTHER, THIRD = b"k" * 32, b"o" * 32, b"t" * 32
@@ -229,6 +233,26 @@ class LinkTests(OwnerTests):
             self.assertEqual(self.ask(BOLD, Nick(2, "hal")), [])
             self.ask(NEW, Bye())
             self.ask(EVE, Release(5, "carl"))
+
+    def test_a_code_that_is_said_again_and_again(self) -> None:
+        """It costs no look at all rooms: who is refused a nick may say it as often as it likes."""
+        calls: list[str] = []
+
+        def note(_: FrameType, event: str, __: object) -> None:
+            calls.append(event)
+
+        many = {f"room{number}": RoomHeads(0, 1, "") for number in range(1_000)}
+        self.hub.restore(Heads(0, many))
+        code = self.code()
+        for _ in range(2):
+            calls.clear()
+            sys.setprofile(note)
+            try:
+                effects = self.say_hello("ann", NEW, OTHER, code)
+            finally:
+                sys.setprofile(None)
+            self.assertEqual(refusal(effects)[1], "NICK_IN_USE")
+        self.assertLess(len(calls), 1_000)
 
     def test_another_program_while_the_link_is_refused(self) -> None:
         """What it takes is its person's: the key is linked, whatever the nick."""

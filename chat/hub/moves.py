@@ -90,7 +90,8 @@ class Moves:
                 "LINK_UNREAD", "direct messages wait for this key: read them without --link"
             )
         self._roll.owners.link(code, key, now)
-        self._house.charters.adopt(self._house.all(), key, self._roll.owners.account(key))
+        if not is_linked:  # else its rooms are the person's already, and whoever repeats it is no work
+            self._house.charters.adopt(self._house.all(), key, self._roll.owners.account(key))
 
     def _joined(self, member: Member, join: Join) -> Joined:
         room = self._house.room_of(member, join.room)
