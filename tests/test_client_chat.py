@@ -253,6 +253,15 @@ class RoomTests(ChatTestCase):
         joining = self.ann.client.join("No Such")
         self.assertEqual(self.failureResultOf(joining, RequestRejected).value.code, "ROOM_INVALID")
 
+    def test_what_cannot_be_a_key(self) -> None:
+        """A key that no server can take is refused at once: asked for ever, it would hold up all else."""
+        for key in ("k" * 33, "k" * 5_000, "\udcff"):
+            joining = self.ann.client.join("dev", key=key)
+            self.assertEqual(self.failureResultOf(joining, RequestRejected).value.code, "ROOM_KEY")
+        saying = self.ann.client.say("still here")
+        self.network.run()
+        self.successResultOf(saying)
+
     def test_roster(self) -> None:
         """A room that was joined with its roster says who is there; others have none."""
         self.ann.client.join("dev", with_roster=True)
@@ -284,6 +293,14 @@ class RoomTests(ChatTestCase):
         self.assertEqual([each.entry.text for each in shown if isinstance(each, Earlier)], ["three", "two"])
         self.assertEqual(bob.heard, [])
         self.assertRaises(RequestRejected, bob.client.history, "nowhere", 1)
+
+    def test_what_cannot_be_history(self) -> None:
+        """Numbers that no server is asked for are refused at once, and what is said then goes on."""
+        for count, age in ((0, 0), (-1, 0), (2, -1), (2, 2**53 + 1), (2, 2**70)):
+            self.assertRaises(RequestRejected, self.ann.client.history, "lobby", count, age)
+        saying = self.ann.client.say("still here")
+        self.network.run()
+        self.successResultOf(saying)
 
 
 class QuestionTests(ChatTestCase):

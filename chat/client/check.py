@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from chat.errors import RemoteProtocolError, RequestRejected
-from chat.fields import CLIENT_BYTES, REASON_BYTES, TEXT_BYTES
+from chat.fields import CLIENT_BYTES, FETCH_LIMIT, REASON_BYTES, TEXT_BYTES
 from chat.messages import (
     DIRECT,
     PROTOCOL_VERSION,
+    Fetch,
     Hello,
+    Join,
     Kind,
     Link,
     Motd,
@@ -69,6 +71,18 @@ def check_code(link: str) -> str:
     return code
 
 
+def check_join(room: str, key: str) -> None:
+    """Raise `RequestRejected` if no room can be called so, or none can have that key."""
+    check_room(room)
+    _check(Join(1, room, key), "ROOM_KEY", f"{room}: that cannot be a room's key")
+
+
+def check_history(room: str, count: int, age: int) -> None:
+    """Raise `RequestRejected` for a number of entries, or an age, that no server is asked for."""
+    fetch = Fetch(1, room, None, 1, min(count, FETCH_LIMIT), age)
+    _check(fetch, "ARGUMENT_INVALID", "history: a number from 1 on, and an age in whole seconds")
+
+
 def check_question(request: Request) -> Request:
     """Give a request as `ChatClient.ask` sends it, with the id 1.
 
@@ -91,5 +105,5 @@ def _one_line(text: str) -> str:
 def _check(request: Request, code: str, text: str) -> None:
     try:
         decode_requests(join_frames([encode_frame(request)]))
-    except (RemoteProtocolError, UnicodeEncodeError):
+    except (RemoteProtocolError, UnicodeEncodeError, OverflowError):
         raise RequestRejected(code, text) from None

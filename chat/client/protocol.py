@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from chat.client.address import Place, parse_place
 from chat.client.attempts import Unanswered
-from chat.client.check import check_entry, check_question, check_text, fit_reason
+from chat.client.check import check_entry, check_history, check_join, check_question, check_text, fit_reason
 from chat.client.clock import SleepWatch, Timer, boot_seconds
 from chat.client.happenings import Abandoned, FirstContact, Happening, Link, LinkChanged
 from chat.client.path import Path, Reactor
@@ -30,7 +30,6 @@ from chat.errors import ChatError, RemoteProtocolError, RequestRejected
 from chat.fields import CLIENT_BYTES
 from chat.identity import Identity, IdentityError, KnownServers
 from chat.messages import LOBBY, Entry, Joined, Kind, Reply, Request, Welcome
-from chat.safety import check_room
 from chat.wire.client_session import ClientSession
 from chat.wire.client_state import State
 from chat.wire.events import Appeared, Ended, Entered, Event, NumberReused, PathLost, Refused
@@ -173,7 +172,7 @@ class ChatClient:
         `RequestRejected` if the server does not let us in.
         """
         now = self._called()
-        check_room(room)
+        check_join(room, key)
         self._pending.parts.fail(room, Abandoned(f"{room} was joined again"))
         joining = self._pending.joins.add(room)
         self._session.join(room, now, with_roster=with_roster, key=key)
@@ -226,12 +225,13 @@ class ChatClient:
     def history(self, room: str, count: int, age: int = 0) -> None:
         """Ask for `count` entries (256 at most) above those shown: they come as `Appeared` with `Earlier`.
 
-        With `age` only for those of the last so many seconds.
-        Raises `RequestRejected` if `room` was never joined, `Abandoned` if the client is closed.
+        With `age` only for those of the last so many seconds. Raises `RequestRejected` if `room` was never
+        joined or a number cannot be asked for, `Abandoned` if the client is closed.
         """
         now = self._called()
         if room not in self._session.logs:
             raise RequestRejected("NOT_IN_ROOM", f"you are not in {room}")
+        check_history(room, count, age)
         self._session.scroll_back(room, count, now, age)
         self._pump(now)
 
