@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from chat.client.happenings import Abandoned, Link, LinkChanged
 from chat.messages import Bye, Done, Hello, Names, NamesPage, Rejected, Release, Rooms, Welcome
@@ -341,6 +341,18 @@ class LeavingTests(NetworkTestCase):
         assert isinstance(reply, Done)
         assert isinstance(reply.result, NamesPage)
         self.assertEqual([line.nick for line in reply.result.nicks], ["bob"])
+
+    def test_who_waits_no_longer(self) -> None:
+        """Who has cancelled `closed`, as a timeout does, is in all the same, and leaves like others."""
+        self.ann.client.closed.cancel()
+        self.failureResultOf(self.ann.client.closed, CancelledError)
+        leaving = self.ann.client.leave()
+        self.assertNoResult(leaving)
+        self.network.run()
+        self.assertIsNone(self.successResultOf(leaving))
+        self.assertIsNone(self.successResultOf(self.ann.client.leave()))
+        self.assertEqual(self.ann.reactor.open_ports, [])
+        self.assertEqual(self.ann.links, ["connected", "closed"])
 
     def test_a_long_reason(self) -> None:
         """Of a reason as much is sent as a server takes; who has none is gone all the same."""

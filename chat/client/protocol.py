@@ -93,8 +93,7 @@ class ChatClient:
         self.state = Link.CONNECTING
         self.closed = Deferred()
         self.faults = 0
-        self._log = Logger()
-        self._reactor = reactor
+        self._log, self._reactor = Logger(), reactor
         self._keys = identity, known, pinned
         self._heard, self._happened = heard, happened
         self._now, self._random = now, random
@@ -106,7 +105,7 @@ class ChatClient:
         self._pending, self._rooms = Pending(), Whereabouts()
         self._road: Road | None = None  # once there was a reason to go
         self._welcome: Welcome | None = None  # of the present channel
-        self._was_in = self._is_busy = False
+        self._was_in = self._is_busy = self._is_over = False
         self._enter_at: float | None = None  # after a refusal, again with the same nick
         self._timer = Timer(reactor, self._wake)
         self._reason = ""  # that was told last
@@ -241,7 +240,7 @@ class ChatClient:
 
     def leave(self, reason: str = "exit") -> Deferred[None]:
         """Say goodbye, and close; fires when the sockets are closed. What has no answer yet is abandoned."""
-        if self.closed.called:
+        if self._is_over:  # `closed` may be cancelled, and tells nothing then
             return succeed(None)
         left: Deferred[None] = Deferred()
         self._left.append(left)
@@ -379,6 +378,7 @@ class ChatClient:
         DeferredList(sockets).addCallback(self._closed, reason, error)
 
     def _closed(self, _: object, reason: str, error: ChatError | None) -> None:
+        self._is_over = True
         if isinstance(error, ServerKeyChanged):
             self.closed.errback(error)
         else:
