@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from twisted.internet.defer import CancelledError
 
 from chat.client.address import AddressError
@@ -398,6 +400,16 @@ class TellingTests(ChatTestCase):
         saying = [self.ann.client.say(text) for text in "101"]
         self.network.run()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.ann.texts, ["1", "0", "1"])
+        for each in saying:
+            self.successResultOf(each)
+
+    def test_a_program_that_would_exit(self) -> None:
+        """That holds for `sys.exit`, too, which no reactor lets through: nothing is left untold for it."""
+        self.ann.on_heard = lambda entry: sys.exit(entry.text) if entry.text == "0" else None
+        saying = [self.ann.client.say(text) for text in "101"]
+        self.network.run()
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
         self.assertEqual(self.ann.texts, ["1", "0", "1"])
         for each in saying:
             self.successResultOf(each)

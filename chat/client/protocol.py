@@ -446,5 +446,5 @@ class ChatClient:
         """Tell the owner something; what goes wrong there must not cost what else there is to tell."""
         try:
             told(what)
-        except Exception:  # noqa: BLE001
+        except BaseException:  # noqa: BLE001  (a reactor swallows sys.exit too, and what was not told yet)
             self._log.failure("the program failed when it was told of {what}", what=what)
