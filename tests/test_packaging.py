@@ -25,6 +25,7 @@ from tests.server_process import CHECKOUT
 PATIENCE = 600.0  # seconds: pip may have to fetch a few megabytes over a slow line
 BUILD_BACKEND = "setuptools>=77"
 PLUGIN = "twisted/plugins/udpchat_plugin.py"
+TYPED = "chat/py.typed"  # PEP 561: without it a type checker takes nothing of the package for a bot
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -133,10 +134,10 @@ class WheelTests(SynchronousTestCase):
             self.names = archive.namelist()
 
     def test_the_package_and_the_plugin(self) -> None:
-        """The wheel has every module of the package and the one plugin, and no other code."""
+        """The wheel has every module of the package, the mark that it is typed, the one plugin, no more."""
         package = {path.relative_to(sources()).as_posix() for path in (sources() / "chat").rglob("*.py")}
         code = {name for name in self.names if ".dist-info/" not in name}
-        self.assertEqual(code, {*package, PLUGIN})
+        self.assertEqual(code, {*package, PLUGIN, TYPED})
 
     def test_nothing_that_would_hide_twisted(self) -> None:
         """There is no twisted/__init__.py: the folder is Twisted's, and we put one file into it."""
