@@ -43,6 +43,17 @@ class TrustTests(NetworkTestCase):
         self.assertRaises(self.failureException, self.assert_hidden, ann)
         self.assertEqual(self.enter("bob").told(FirstContact), [])
 
+    def test_what_is_no_fingerprint(self) -> None:
+        """A pinned fingerprint that can be none means no server: neither one met first nor one known."""
+        self.enter("bob")
+        for pinned in (b"", b"SHA256:", RIGHT[1:]):
+            ann = Person(self, "ann", pinned=pinned)
+            entering = ann.client.connect()
+            self.network.run()
+            self.failureResultOf(entering, IdentityError)
+            self.assertIn("fingerprint", self.successResultOf(ann.client.closed))
+            self.assertEqual(self.sent_by(ann), [])
+
     def test_a_changed_key(self) -> None:
         """A server with another key than the one remembered is the end, and nothing is sent to it."""
         self.known.add(PLACE, WRONG)

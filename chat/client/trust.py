@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from chat.client.address import Place
 from chat.client.own import own_identity, own_servers
 from chat.errors import ChatError
-from chat.fingerprints import show_fingerprint
+from chat.fingerprints import FINGERPRINT_BYTES, show_fingerprint
 from chat.identity import Identity, IdentityError, KnownServers
 
 
@@ -32,18 +32,20 @@ class Trust:
     """What a client knows of the server at `place`, and who it is itself; None means the user's own files.
 
     `expected` is the fingerprint of the server's key, None before the first contact. Raises `IdentityError`
-    if a file is wrong.
+    if a file is wrong, or `pinned` can be no fingerprint: then no server is the right one.
     """
 
     def __init__(
         self, place: Place, identity: Identity | None, known: KnownServers | None, pinned: bytes | None
     ) -> None:
+        if pinned is not None and len(pinned) != FINGERPRINT_BYTES:
+            raise IdentityError(f"a server's fingerprint has {FINGERPRINT_BYTES} bytes, not {len(pinned)}")
         self.identity = identity or own_identity()
         self._known = known or own_servers()
         self._place = str(place)
         self._is_pinned = pinned is not None
         self._remembered = self._known.get(self._place)
-        self.expected = pinned or self._remembered
+        self.expected = self._remembered if pinned is None else pinned
 
     def other(self, key: bytes) -> bytes | None:
         """Give the key that another program of ours has met this server with since, if it is not `key`."""
