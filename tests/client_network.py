@@ -105,7 +105,7 @@ class MemoryPort:
     def __init__(self, network: Network, addr: Addr, protocol: DatagramProtocol) -> None:
         self.addr = addr
         self.error: OSError | None = None
-        self.is_closed = False
+        self.is_closed = self.is_gone = False
         self._network = network
         network.hosts[addr] = lambda datagram, source: protocol.datagramReceived(datagram, source[:2])
 
@@ -124,6 +124,7 @@ class MemoryPort:
         self.is_closed = True
         self._network.hosts.pop(self.addr, None)
         closed: Deferred[None] = Deferred()
+        closed.addCallback(lambda _: setattr(self, "is_gone", True))
         self._network.clock.callLater(0, closed.callback, None)
         return closed
 

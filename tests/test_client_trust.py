@@ -83,6 +83,17 @@ class TrustTests(NetworkTestCase):
         self.failureResultOf(saying, Abandoned)
         self.assertEqual(ann.links, ["connected", "silent", "closed"])
 
+    def test_closed_sockets(self) -> None:
+        """When it is over the sockets are closed, also those of attempts that had ended before."""
+        gone: list[bool] = []
+        self.known.add(PLACE, WRONG)
+        ann = Person(self, "ann")
+        ann.client.connect().addErrback(lambda _: None)
+        ann.client.closed.addErrback(lambda _: gone.extend(port.is_gone for port in ann.reactor.ports))
+        self.network.run()
+        self.assertGreaterEqual(len(gone), 1)
+        self.assertTrue(all(gone), gone)
+
     def test_a_key_that_another_program_has_met(self) -> None:
         """What the file has by the time that a server answers counts, not what it had when we began."""
         self.host.kill()

@@ -93,6 +93,7 @@ class Race:
         self._no_host: AddressError | None = None
         self._planned: list[_Planned] = []  # at most two, and one for each that is going on
         self._going: dict[Path, bool] = {}  # and whether it is to prove a wrong key
+        self._closing: set[Deferred[None]] = set()  # until the reactor's next turn
         self._turn = 0
         self._pause = PAUSE_FIRST
         self._at_once: deque[float] = deque(maxlen=AT_ONCE)
@@ -113,11 +114,19 @@ class Race:
         self._pause = PAUSE_FIRST
         self._begin_round(self._next_at_once(now))
 
+    def close(self, path: Path, now: float) -> None:
+        """Close a path, one that has won too; `stop` tells when its socket is closed."""
+        closing = path.close(now)
+        self._closing.add(closing)
+        closing.addCallback(lambda _: self._closing.discard(closing))
+
     def stop(self, now: float) -> list[Deferred[None]]:
-        """Give all attempts up; the Deferreds fire when their sockets are closed."""
+        """Give all attempts up; the Deferreds fire when all sockets that there ever were are closed."""
         self._planned.clear()
         going, self._going = self._going, {}
-        return [path.close(now) for path in going]
+        for path in going:
+            self.close(path, now)
+        return list(self._closing)
 
     def receive_datagram(self, path: Path, datagram: bytes, now: float) -> Outcome | None:
         """Take a datagram for one of the attempts; give what has come of them."""
@@ -214,14 +223,14 @@ class Race:
         del self._going[path]
         if not is_proof:
             return Won(path)
-        path.close(now)  # the server is who it should be: what showed another key was forged
+        self.close(path, now)  # the server is who it should be: what showed another key was forged
         self._planned.append(_Planned(self._next_at_once(now), path.server))
         return None
 
     def _failed(self, path: Path, now: float) -> None:
         """Take note of an attempt that is over: another takes its place, unless its time was up."""
         is_proof = self._going.pop(path)
-        path.close(now)
+        self.close(path, now)
         is_wrong = not is_proof and None not in (self.expected, path.channel.offered_fingerprint)
         is_wrong = is_wrong and path.channel.offered_fingerprint != self.expected
         if is_wrong or now < path.begun + ATTEMPT_SECONDS:

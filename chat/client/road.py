@@ -79,16 +79,13 @@ class Road:
     def drop(self, now: float) -> None:
         """Be without a channel; the server is told if it still listens."""
         if self._path is not None:
-            self._path.close(now)
+            self._race.close(self._path, now)
             self._path = None
 
     def close(self, now: float) -> list[Deferred[None]]:
         """Let everything go; the Deferreds fire when the sockets are closed."""
-        closing = self._race.stop(now)
-        if self._path is not None:
-            closing.append(self._path.close(now))
-            self._path = None
-        return closing
+        self.drop(now)
+        return self._race.stop(now)
 
     def receive_datagram(self, path: Path, datagram: bytes, now: float) -> list[News]:
         """Take what has come for a path: the present one, or one of those that are tried."""
