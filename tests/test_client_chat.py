@@ -275,6 +275,18 @@ class RoomTests(ChatTestCase):
         self.assertIsNone(self.ann.client.roster("lobby"))
         self.assertIsNone(self.ann.client.roster("nowhere"))
 
+    def test_a_roster_later(self) -> None:
+        """Who joins a room with its roster that was joined without it knows who is there, too."""
+        self.enter("bob")
+        self.assertIsNone(self.ann.client.roster("lobby"))
+        self.successResultOf(self.ann.client.join("lobby", with_roster=True))
+        self.network.run()
+        roster = self.ann.client.roster("lobby")
+        assert roster is not None
+        self.assertEqual(sorted(roster.lines), ["ann", "bob"])
+        self.enter("carl")
+        self.assertEqual(sorted(roster.lines), ["ann", "bob", "carl"])
+
     def test_health(self) -> None:
         """How the way to the server does is told: how long an answer takes, and when anything came last."""
         health = self.ann.client.health()

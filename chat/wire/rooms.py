@@ -56,6 +56,8 @@ class Rooms:
         room.key = key or room.key
         if with_roster and room.roster is None:
             room.roster = Roster()
+            if room.is_in:  # no Joined comes that would begin it: it is read at once
+                room.roster.restart(0, 0.0)
 
     def part(self, name: str) -> None:
         """Want to be out of a room."""
