@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
+from chat.client.happenings import Happening
 from chat.errors import RequestRejected
 from chat.messages import Done, Joined
 from chat.notices import Notice
 from chat.orders import Order
+from chat.wire.events import InRoom, OutOfRoom
 from tests.client_network import Host, NetworkTestCase, Person
 
 DEN = "den"
@@ -48,6 +50,38 @@ class RoomTests(NetworkTestCase):
         self.assertEqual(self.refused(self.join(self.bob)), "ROOM_KEY")
         self.assertEqual(self.refused(self.join(self.bob, "tahini")), "ROOM_KEY")
         self.successResultOf(self.join(self.bob, "sesame"))
+
+    def test_with_a_key_at_once(self) -> None:
+        """Who asks again, with the key, when it is told of a refusal waits for the answer to that."""
+        self.order(self.ann, "mode", "+k", "sesame")
+        again: list[Deferred[Joined]] = []
+
+        def happened(what: Happening) -> None:
+            if isinstance(what, OutOfRoom):
+                again.append(self.bob.client.join(DEN, key="sesame"))
+
+        self.bob.on_happened = happened
+        self.assertEqual(self.refused(self.join(self.bob)), "ROOM_KEY")
+        (joining,) = again
+        joined = self.successResultOf(joining)
+        self.assertEqual(joined.room, DEN)
+        self.assertEqual(self.successResultOf(self.join(self.bob)), joined)
+
+    def test_back_at_once(self) -> None:
+        """Who comes back when it is told that it was put out is in when the server says so, not before."""
+        self.successResultOf(self.join(self.bob))
+        again: list[Deferred[Joined]] = []
+
+        def happened(what: Happening) -> None:
+            if isinstance(what, OutOfRoom):
+                again.append(self.bob.client.join(DEN))
+                self.assertNoResult(again[-1])
+
+        self.bob.on_happened = happened
+        self.order(self.ann, "kick", "bob")
+        (joining,) = again
+        joined = self.successResultOf(joining)
+        self.assertEqual(self.bob.told(InRoom)[-1].joined, joined)
 
     def test_invited(self) -> None:
         """Who is invited hears of it at once, and may come in."""

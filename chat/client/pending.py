@@ -62,6 +62,11 @@ class Waiting(Generic[K, T]):
         for key in list(self._waiting):
             self.fail(key, error)
 
+    def move(self, key: K, others: Waiting[K, T]) -> None:
+        """Let all that wait for `key` wait among others, which nobody waits among for it."""
+        if key in self._waiting:
+            others._waiting[key] = self._waiting.pop(key)
+
     def take_first(self, key: K) -> Deferred[T] | None:
         """Give the one that has waited longest for `key`; it is its taker's to fire."""
         waiting = self._waiting.pop(key, None)
@@ -90,6 +95,16 @@ class Pending:
         self.parts: Waiting[str, None] = Waiting()
         self.texts: Waiting[int, int] = Waiting()
         self.questions: Waiting[Request, Reply] = Waiting()
+
+    def aside(self, event: Event) -> Pending:
+        """Give those for whom this event may be an answer: who asks for its room from now on is not."""
+        if not isinstance(event, OutOfRoom):
+            return self
+        waiting = Pending()
+        self.parts.move(event.room, waiting.parts)
+        if event.code:
+            self.joins.move(event.room, waiting.joins)
+        return waiting
 
     def settle(self, event: Event) -> None:
         """Let those have their answer for whom this event is one."""

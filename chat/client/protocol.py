@@ -398,9 +398,10 @@ class ChatClient:
                 if isinstance(event, Appeared):
                     self._show(event)
                     continue
-                self._call(self._happened, event)
+                waiting = self._pending.aside(event)  # what the owner asks for meanwhile has another answer
                 self._rooms.take(event)
-                self._pending.settle(event)
+                self._call(self._happened, event)
+                waiting.settle(event)
                 self._obey(event, now)
         finally:
             self._is_busy = False
@@ -434,8 +435,6 @@ class ChatClient:
                 self._lose(now, reason, wait)
             case Ended(reason):
                 self._close(now, reason)
-            case _:
-                pass
 
     def _change(self, state: Link, reason: str) -> None:
         if (state, reason) != (self.state, self._reason):
