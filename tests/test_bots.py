@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +15,18 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.server_process import CHECKOUT, DEADLINE, Peer, ServerProcess, environment, wait_readable
 
 DOCUMENT = CHECKOUT / "docs" / "bots.md"
+
+
+class NamesTests(SynchronousTestCase):
+    """What the document names."""
+
+    def test_where_they_are(self) -> None:
+        """Everything is in the module that the document says."""
+        rows = re.findall(r"^\| `(chat[.\w]+)` \| (.*) \|$", DOCUMENT.read_text(), re.MULTILINE)
+        self.assertGreater(len(rows), 5)
+        for module, names in rows:
+            for name in re.findall(r"`([A-Za-z]\w+)`(?!\))", names.replace("(of `state`)", "")):
+                self.assertTrue(hasattr(import_module(module), name), f"{module} has no {name}")
 
 
 class BotTests(SynchronousTestCase):
