@@ -445,5 +445,5 @@ class ChatClient:
         """Tell the owner something; what goes wrong there must not cost what else there is to tell."""
         try:
             told(what)
-        except BaseException:  # noqa: BLE001  (a reactor swallows sys.exit too, and what was not told yet)
+        except (Exception, SystemExit):  # noqa: BLE001  (a reactor swallows that, too, and what was not told yet)
             self._log.failure("the program failed when it was told of {what}", what=what)
