@@ -236,10 +236,12 @@ def _lock(path: Path) -> int:
     """Give a file that is locked while it is open: two servers on one store would give positions twice."""
     try:
         real = path.resolve()  # by whatever name it is called
-    except (OSError, RuntimeError):  # what Python raises for it depends on its version
-        raise StoreError(f"{path} is a link that leads to itself") from None
+    except (OSError, RuntimeError):  # a link to itself, for which Python 3.13 raises nothing
+        real = path
     lock = real.with_name(f"{real.name}.lock")
     try:
+        if real.is_symlink():
+            raise StoreError(f"{path} is a link that leads to itself")
         if real.exists() and not real.is_file():
             raise StoreError(f"{path} is no file")
         opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -110,7 +110,7 @@ class Tables:
         with told_plainly(path):
             # a pool's thread may be another than the one that opens: calls never overlap all the same
             self._connection = sqlite3.connect(
-                path, patience, isolation_level=None, check_same_thread=False, cached_statements=64
+                path, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=64
             )
             try:
                 self._prepare(at, is_reader)
