@@ -33,6 +33,7 @@ IS_FULL = bool(os.environ.get("UDPCHAT_FULL"))
 ROUNDS = 20 if IS_FULL else 3
 TALKERS = 20 if IS_FULL else 6
 LINES_A_SECOND = 20.0  # of each
+LINES = 10  # of each script in each round
 LONGEST_TALK = 2.0  # seconds between two kills, once all are back
 BACK_SECONDS = 5.0  # promised, after the start of a server
 SLACK = 3.0  # on a busy machine
@@ -83,7 +84,7 @@ class KillTests(CrashCase):
         self.addCleanup(gc.unfreeze)
         for number in range(ROUNDS):
             for script in scripts:
-                script.type(*(f"{script.nick} {number}.{line}" for line in range(10)))
+                script.type(*(f"{script.nick} {number}.{line}" for line in range(LINES)))
             await pause(moments.uniform(0.1, LONGEST_TALK))
             server.stop(signal.SIGKILL)
             lateness.take()
@@ -95,6 +96,9 @@ class KillTests(CrashCase):
             gc.freeze()  # what is kept for the checker: to look through a million objects takes a second
         for talker in crowd.talkers:
             talker.be_silent()
+        for script in scripts:  # at its five lines a second it may be behind the talkers
+            outcomes = is_event("accepted", "rejected")
+            await deferToThread(script.find, outcomes, count=LINES * ROUNDS)
         await crowd.settled()
         facts = crowd.check(self.path)
         show(f"{len(facts)} entries; the slowest was back after {max(slowest):.2f} s")
