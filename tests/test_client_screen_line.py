@@ -39,14 +39,6 @@ class LineTests(ScreenCase):
         await screen.line("> half a line")
         await self.leave(person, ctrl("u") + CTRL_D)
 
-    async def test_interrupted_at_once(self) -> None:
-        """A kill -INT that comes with the first frame leaves the terminal as it was, as any other signal."""
-        person, _ = self.at_screen(self.address, "--nick", self.nick())
-        await person.until(lambda: b"\x1b[?1049h" in person.out)
-        person.transport.signalProcess("INT")
-        self.assertEqual(await person.ended, 128 + signal.SIGINT)
-        self.assertIn(b"\x1b[?1049l", person.out)
-
     async def test_stopped(self) -> None:
         """Stopped from outside, the screen has the terminal again when it goes on, as keys need it."""
         person, screen = await self.enter(self.nick())

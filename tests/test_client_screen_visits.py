@@ -109,11 +109,12 @@ class ComingAndGoingTests(ScreenCase):
 
     async def test_terminated_at_once(self) -> None:
         """So does one that comes with the first frame, when the chat is not loaded yet."""
-        person, _ = self.at_screen(self.address, "--nick", self.nick())
-        await person.until(lambda: b"\x1b[?1049h" in person.out)
-        person.transport.signalProcess("TERM")
-        self.assertEqual(await person.ended, 128 + signal.SIGTERM)
-        self.assertIn(b"\x1b[?1049l", person.out)
+        for name, number in (("TERM", signal.SIGTERM), ("INT", signal.SIGINT)):
+            person, _ = self.at_screen(self.address, "--nick", self.nick())
+            await person.until(lambda person=person: b"\x1b[?1049h" in person.out)  # type: ignore[misc]
+            person.transport.signalProcess(name)
+            self.assertEqual(await person.ended, 128 + number)
+            self.assertIn(b"\x1b[?1049l", person.out)
 
     async def test_plain_lines(self) -> None:
         """NO_COLOR, a terminal that can do nothing or is too small, and --line-mode get plain lines."""

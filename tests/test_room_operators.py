@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from chat.commands import parse_command
 from chat.errors import RequestRejected
 from chat.hub.effects import Commit, Publish
@@ -287,7 +289,7 @@ class MuteTests(RoomOperatorTests):
 
     def test_a_bound(self) -> None:
         """One more than 10,000 is refused, another length of one that there is, is not."""
-        mutes = Mutes(Notebook(), bytes)
+        mutes = Mutes(Notebook(), attrgetter("account"))
         mute = Mute("x", "olga", 0, 0, "")
         mutes.recall({f"/nick:n{number}": mute for number in range(MAX_MUTES)})
         self.assertRaises(RequestRejected, mutes.add, "", "nick:one more", mute)
@@ -295,7 +297,7 @@ class MuteTests(RoomOperatorTests):
 
     def test_bounds_of_rooms(self) -> None:
         """One room has 100, all of them 10,000: whoever fills them takes nothing from the server's."""
-        mutes = Mutes(Notebook(), bytes)
+        mutes = Mutes(Notebook(), attrgetter("account"))
         mute = Mute("x", "kim", 0, 0, "")
         for number in range(MAX_MUTES):
             mutes.add(f"r{number // ROOM_MUTES}", f"nick:n{number}", mute)

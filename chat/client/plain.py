@@ -99,10 +99,10 @@ def check_nick(nick: str) -> str:
     return text
 
 
-def says_goodbye(line: str) -> bool:
-    """Say whether `line` ends the visit: `exit`, or the command for it."""
+def says_goodbye(line: str, *, is_pasted: bool = False) -> bool:
+    """Say whether `line` ends the visit: `exit`, which is just a word in a paste, or the command for it."""
     if not line.startswith("/"):
-        return line.strip() == EXIT
+        return line.strip() == EXIT and not is_pasted
     try:
         asked = parse_command(clean_text(line))  # a terminal's line may have what is no text
     except RequestRejected:

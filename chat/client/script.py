@@ -168,9 +168,8 @@ class Script:
         self._visit.begin(client, self._destination.room).addCallbacks(self._entered, self._kept_out)
         self._print.happened(LinkChanged(self._link, self._reason))
         client.connect().addErrback(self._refused)
-        client.closed.addCallbacks(
-            self._closed, self._fail
-        )  # behind it: it may be over already, and knows why
+        # behind it: the client may be over already, and `connect` knows why
+        client.closed.addCallbacks(self._closed, self._fail)
 
     def stop(self) -> None:
         """End the visit here and now: what has no outcome is told, but nothing more is asked."""

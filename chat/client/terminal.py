@@ -205,7 +205,7 @@ class Terminal(AtTerminal):
         return True
 
     def _line(self, line: str, *, is_pasted: bool) -> None:
-        if says_goodbye(line) and (line.startswith("/") or not is_pasted):  # in a paste `exit` is just a word
+        if says_goodbye(line, is_pasted=is_pasted):
             raise Leave
         try:
             text = check_line(line)

@@ -159,9 +159,8 @@ class Banning:
             return False
         if target.network is not None:
             return self._is_from(member, target.network)
-        now = None if member.key is None else self._roll.owners.account(member.key)  # linked since, maybe
         return member.nick.key == target.nick or (
-            target.account is not None and target.account in (member.account, now)
+            target.account is not None and target.account in (member.account, self._roll.account_now(member))
         )
 
     def _is_from(self, member: Member, network: Network) -> bool:

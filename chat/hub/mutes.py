@@ -27,11 +27,11 @@ def name_muted(nick: str, account: bytes | None) -> str:
 
 
 class Mutes:
-    """The mutes, by room ("": everywhere) and by who is muted there. `account_of` says whose a key is now."""
+    """The mutes, by room ("": everywhere) and by who is muted there. `account_now`: whose a key is."""
 
-    def __init__(self, notebook: Notebook, account_of: Callable[[bytes], bytes]) -> None:
+    def __init__(self, notebook: Notebook, account_now: Callable[[Member], bytes | None]) -> None:
         self._notebook = notebook
-        self._account_of = account_of
+        self._account_now = account_now
         self._mutes: Terms[tuple[str, str], Mute] = Terms()
         self._counts: Counter[str] = Counter()  # by room
 
@@ -59,8 +59,7 @@ class Mutes:
     def _find(self, member: Member, place: str, at: float) -> Mute | None:
         if not self._mutes:
             return None
-        now = None if member.key is None else self._account_of(member.key)  # it may have been linked since
-        for account in dict.fromkeys((member.account, member.key, now)):
+        for account in dict.fromkeys((member.account, member.key, self._account_now(member))):
             mute = self._mutes.get((place, name_muted(member.nick.key, account)), at)
             if mute is not None:
                 return mute

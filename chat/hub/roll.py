@@ -24,7 +24,7 @@ class Roll:
     def __init__(self, most: int, notebook: Notebook, random: Callable[[int], bytes], limits: Limits) -> None:
         self.owners = Owners(notebook, random)
         self.bans = Bans(notebook)
-        self.mutes = Mutes(notebook, self.owners.account)
+        self.mutes = Mutes(notebook, self.account_now)
         self._most = most
         self._limits = limits
         self._notebook = notebook
@@ -74,6 +74,10 @@ class Roll:
     def get(self, client: bytes) -> Member | None:
         """Give a member; None: it is not here."""
         return self._members.get(client)
+
+    def account_now(self, member: Member) -> bytes | None:
+        """Give whose the key of a member is by now: it may have been linked since it came in."""
+        return None if member.key is None else self.owners.account(member.key)
 
     def everybody(self) -> tuple[bytes, ...]:
         """Give all members, in the order in which they came."""

@@ -14,7 +14,6 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from io import TextIOWrapper
@@ -28,6 +27,8 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from twisted.python.logfile import LogFile
 from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
+
+from chat.private import make_private
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("text", "json")
@@ -154,8 +155,7 @@ class TwistdLog(LogFile):
     """The file of `--logfile`: it can be moved away or emptied, as logrotate does, while it is written."""
 
     def _openFile(self) -> None:  # noqa: N802  (Twisted's name)
-        with suppress(OSError):  # for its owner: it has what is said, and how one becomes the operator
-            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        make_private(Path(self.path))  # it has what is said, and how one becomes the operator
         super()._openFile()
         self._file: BinaryIO
         descriptor = self._file.fileno()

@@ -10,7 +10,6 @@ import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from chat.errors import StoreError
+from chat.private import make_private
 from chat.store.tables import Tables
 from chat.stored import AppendResult, Draft, Fact, Found, Heads, Page
 
@@ -58,7 +58,8 @@ class SqliteStore:
         self._later = later
         self._keep = entries, days
         self._lock = _lock(path)
-        _make(path)
+        # what people say is for its owner; at the end of a link, where SQLite would make it for everybody
+        make_private(Path(os.path.realpath(path)))
         try:
             self._tables = Tables(path, clock())
             self._view = Tables(path, clock(), is_reader=True)
@@ -220,16 +221,6 @@ class SqliteStore:
         os.close(self._lock)
         if self._closing is not None:
             self._closing.callback(None) if outcome is None else self._closing.errback(outcome)
-
-
-def _make(path: Path) -> None:
-    """Make the file if there is none: what people say is for its owner, whatever the umask is.
-
-    SQLite gives the same rights to what it puts beside it. If it cannot be made, SQLite says so. Where a link
-    leads nowhere yet SQLite would make the file itself, for everybody to read.
-    """
-    with suppress(OSError):
-        os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _lock(path: Path) -> int:

@@ -45,8 +45,7 @@ _TITLE_SAVED, _TITLE_BACK = "\x1b[22;2t", "\x1b[23;2t"  # xterm's stack of title
 class Doings(NamedTuple):
     """What the chat does for the screen."""
 
-    typed: Callable[[str], None]
-    pasted: Callable[[str], None]
+    typed: Callable[[str, bool], None]  # a line, and whether it is of a paste
     older: Callable[[], None]
     again: Callable[[], None]
     drop: Callable[[], None]
@@ -132,8 +131,7 @@ class App:
         """Let the chat have what was typed, and what will be."""
         self._doings = doings
         while self._ahead and not self._questions:
-            line, is_pasted = self._ahead.popleft()
-            (doings.pasted if is_pasted else doings.typed)(line)
+            doings.typed(*self._ahead.popleft())
         self.touch()
 
     async def ask(self, question: str) -> str:
@@ -241,19 +239,13 @@ class App:
             first = before.text_before_cursor + lines[0]
             self.buffer.reset()
             for line in [first, *lines[1:-1], lines[-1] + before.text_after_cursor]:
-                self._pasted(line)
+                self._typed(line, is_pasted=True)
 
-    def _typed(self, line: str) -> None:
+    def _typed(self, line: str, *, is_pasted: bool = False) -> None:
         if self._doings is None:
-            self._ahead.append((line, False))
+            self._ahead.append((line, is_pasted))
         else:
-            self._doings.typed(line)
-
-    def _pasted(self, line: str) -> None:
-        if self._doings is None:
-            self._ahead.append((line, True))
-        else:
-            self._doings.pasted(line)
+            self._doings.typed(line, is_pasted)
 
     def _answer(self, line: str) -> None:
         _, answer = self._questions.popleft()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -198,8 +197,7 @@ class Talk(AtTerminal):
             self._visit.ignored.add(nick)
         self._model.nick = where.nick
         self._model.network, self._model.members = self._network, self._members
-        pasted = partial(self.typed, is_pasted=True)
-        self._app.ready(Doings(self.typed, pasted, self.older, self.again, self.drop, self._known))
+        self._app.ready(Doings(self.typed, self.older, self.again, self.drop, self._known))
 
     async def stop_asking(self) -> None:
         """Ask for no nick any more, and offer nothing; the person may still look at the screen."""
@@ -208,9 +206,9 @@ class Talk(AtTerminal):
 
     # --- lines
 
-    def typed(self, line: str, *, is_pasted: bool = False) -> None:
-        """Do what a line says that was typed into the window that is seen; a pasted `exit` is a word."""
-        if says_goodbye(line) and (line.startswith("/") or not is_pasted):
+    def typed(self, line: str, is_pasted: bool) -> None:
+        """Do what a line says that was typed, or pasted, into the window that is seen."""
+        if says_goodbye(line, is_pasted=is_pasted):
             self._app.leave()
             return
         self._model.to_end()  # where the answer will stand
